@@ -1,0 +1,1 @@
+"""One outside system per module, each turning foreign errors into the errors of `webhook.ports`."""

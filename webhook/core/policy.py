@@ -1,0 +1,206 @@
+"""The ImagePolicy as values: who can vouch, which bases are approved, which rule a namespace gets.
+
+`webhook.core.policy_document` reads these from YAML; nothing here can be built wrong from there: lists are not empty,
+names are resolved, the last rule names no namespaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+
+from webhook.core.references import Digest, Glob, ImageReference, Repository
+from webhook.core.signatures.keys import PublicKey
+from webhook.core.workloads import ContainerKind, ImageUse, Requester
+
+__all__ = [
+    "ApprovedBase",
+    "Authority",
+    "BaseRequirement",
+    "Case",
+    "EndOfLife",
+    "Exemption",
+    "Mode",
+    "Policy",
+    "RegistrySettings",
+    "Requirements",
+    "Revocation",
+    "Rule",
+    "SignatureRequirement",
+]
+
+
+class Mode(IntEnum):
+    """How strictly a rule acts; the greater value is the stricter mode."""
+
+    AUDIT = 0
+    WARN = 1
+    ENFORCE = 2
+
+    @property
+    def word(self) -> str:
+        """The word of the policy document."""
+        return self.name.lower()
+
+
+class EndOfLife(IntEnum):
+    """What a base past its end of life does to an image."""
+
+    WARN = 0
+    DENY = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """Someone who can vouch for images by a key. Any one of `keys` speaks for the authority (rotation).
+
+    With `repositories`, it can vouch only for those; with `annotations`, a signature counts only if it signed these.
+    """
+
+    name: str
+    keys: tuple[PublicKey, ...]
+    repositories: tuple[Glob, ...] | None = None
+    annotations: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedBase:
+    """A base repository, the tags of it that are approved, and who must have signed it."""
+
+    repository: Repository
+    tags: tuple[Glob, ...]
+    signed_by: tuple[str, ...]
+    mirrors: tuple[Repository, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """How to reach one registry: its CA (PEM) and its mirrors, tried in order."""
+
+    host: str
+    ca_pem: str | None = None
+    mirrors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Bytes that must not run: an image, or a base's manifest, index or chain ID."""
+
+    digest: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureRequirement:
+    """At least `at_least` distinct ones of the named `authorities` must have signed."""
+
+    authorities: tuple[str, ...]
+    at_least: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseRequirement:
+    """The image must start with the layers of an approved base that satisfies the rest.
+
+    `max_age` counts since the base was built, `max_lag` since a newer build of the same tag was seen.
+    `repositories` narrows the policy's bases; None leaves them all.
+    """
+
+    repositories: tuple[Repository, ...] | None = None
+    variants: tuple[str, ...] = ("runtime",)
+    max_age: timedelta | None = None
+    max_lag: timedelta | None = None
+    end_of_life: EndOfLife = EndOfLife.DENY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What a rule, or a case inside it, asks of an image. What is None is not asked."""
+
+    pinned: bool = True
+    signatures: SignatureRequirement | None = None
+    base: BaseRequirement | None = None
+    non_root: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """Images that are let through unjudged, and why. It holds through the day `expires`, UTC."""
+
+    reason: str
+    expires: date | None = None
+
+    def holds(self, as_of: datetime) -> bool:
+        """Tell whether the exemption is in force at that instant."""
+        return self.expires is None or as_of.date() <= self.expires
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A narrower case inside a rule (`except`): for images in it the rule's own outcome does not apply."""
+
+    name: str
+    outcome: Requirements | Exemption
+    containers: frozenset[ContainerKind] | None = None
+    images: tuple[Glob, ...] | None = None
+    groups: frozenset[str] | None = None
+
+    def covers(self, use: ImageUse, requester: Requester, as_of: datetime) -> bool:
+        """Tell whether the case speaks about this use of an image. A reference that does not parse is in no case."""
+        if not isinstance(use.image, ImageReference):
+            return False
+        if isinstance(self.outcome, Exemption) and not self.outcome.holds(as_of):
+            return False
+        if self.containers is not None and use.kind not in self.containers:
+            return False
+        if self.groups is not None and not self.groups & requester.groups:
+            return False
+        return self.images is None or any(glob.matches(str(use.image.repository)) for glob in self.images)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What holds in some namespaces; None in `namespaces` means all. `images` limits what may run there at all."""
+
+    name: str
+    outcome: Requirements | Exemption
+    mode: Mode = Mode.ENFORCE
+    namespaces: tuple[Glob, ...] | None = None
+    images: tuple[Glob, ...] | None = None
+    cases: tuple[Case, ...] = ()
+
+    def covers(self, namespace: str | None, as_of: datetime) -> bool:
+        """Tell whether the rule speaks about that namespace. An expired exemption speaks about none."""
+        if isinstance(self.outcome, Exemption) and not self.outcome.holds(as_of):
+            return False
+        if self.namespaces is None:
+            return True
+        return namespace is not None and any(glob.matches(namespace) for glob in self.namespaces)
+
+    def permits(self, reference: ImageReference) -> bool:
+        """Tell whether the image is one of those that may run here at all."""
+        return self.images is None or any(glob.matches(str(reference.repository)) for glob in self.images)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The whole ImagePolicy. `digest` is that of the document and of the files it refers to."""
+
+    name: str
+    digest: Digest
+    authorities: tuple[Authority, ...]
+    bases: tuple[ApprovedBase, ...]
+    registries: tuple[RegistrySettings, ...]
+    revoked: tuple[Revocation, ...]
+    pin_tags: bool
+    rules: tuple[Rule, ...]
+
+    def rule_for(self, namespace: str | None, as_of: datetime) -> Rule:
+        """Return the first rule that speaks about the namespace. The last rule always does: it has no expiry."""
+        return next(rule for rule in self.rules if rule.covers(namespace, as_of))
+
+    def rule_named(self, name: str) -> Rule | None:
+        """Return the rule of that name."""
+        return next((rule for rule in self.rules if rule.name == name), None)

@@ -1,0 +1,101 @@
+"""The Decision: a verdict for every container, and what follows for the object. Values only; no rule lives here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from webhook.core.catalog import BaseBuild
+from webhook.core.policy import Case, Exemption, Mode, Rule
+from webhook.core.problems import Problem, Revoked, RevokedBase, Unverifiable
+from webhook.core.references import PinnedImage
+from webhook.core.workloads import ImageUse, Workload
+
+__all__ = ["Decision", "Result", "Standing", "Verdict"]
+
+
+class Result(Enum):
+    """How a container fared, from worst to best in the order of definition."""
+
+    FAIL = "fail"
+    ERROR = "error"
+    WARN = "warn"
+    PASS = "pass"  # noqa: S105 - the word of the report
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The base that one platform of an image stands on, and its age in whole days."""
+
+    platform: str
+    build: BaseBuild
+    age_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was decided about one image use.
+
+    `case` is the `except` that applied, if any; `mode` is the rule's after the ceiling. `problems` deny or warn as the
+    mode says; `advisories` are of the same kinds and deny in no mode (a base that will be too old in a week).
+    `exemption` is set if the image was not judged. `unchanged` says that an UPDATE does not touch it.
+    """
+
+    use: ImageUse
+    rule: Rule
+    case: Case | None
+    mode: Mode
+    image: PinnedImage | None = None
+    problems: tuple[Problem, ...] = ()
+    advisories: tuple[Problem, ...] = ()
+    signed_by: tuple[str, ...] = ()
+    standings: tuple[Standing, ...] = ()
+    exemption: Exemption | None = None
+    unchanged: bool = False
+
+    @property
+    def revoked(self) -> bool:
+        """Whether the policy itself revokes the image or its base, which denies in every mode."""
+        return any(isinstance(p, Revoked) or (isinstance(p, RevokedBase) and p.by_policy) for p in self.problems)
+
+    @property
+    def result(self) -> Result:
+        """How the container fared."""
+        definite = any(not isinstance(problem, Unverifiable) for problem in self.problems)
+        if self.revoked or (definite and self.mode is Mode.ENFORCE):
+            return Result.FAIL
+        if definite:
+            return Result.WARN
+        if self.problems:
+            return Result.ERROR
+        if self.exemption is not None:
+            return Result.SKIP
+        return Result.WARN if self.advisories else Result.PASS
+
+    @property
+    def denies(self) -> bool:
+        """Whether this verdict alone keeps the object out."""
+        return self.revoked or (bool(self.problems) and self.mode is Mode.ENFORCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """All verdicts about one object. `never_denies` marks an answer that may only warn (advice, mirror pods)."""
+
+    workload: Workload
+    verdicts: tuple[Verdict, ...]
+    never_denies: bool = False
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the object may enter. No verdict at all is no approval, unless the object holds no images."""
+        if not self.verdicts:
+            return self.workload.no_images_because is not None
+        return self.never_denies or not any(verdict.denies for verdict in self.verdicts)
+
+    @property
+    def result(self) -> Result:
+        """The worst result of any container; an object without images passes."""
+        order = list(Result)
+        return min((verdict.result for verdict in self.verdicts), key=order.index, default=Result.PASS)

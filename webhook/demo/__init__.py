@@ -1,0 +1,1 @@
+"""The loopback trial that ships with the package: a registry, an image maker and a signer."""

@@ -1,0 +1,121 @@
+"""What the gate needs from the world, as protocols, and the one error by which the world excuses itself.
+
+`deadline` is everywhere an instant in seconds on `Clock.monotonic()`; work that would outlive it raises
+`RegistryTrouble` in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from webhook.core.facts import Trouble
+from webhook.core.manifests import Descriptor
+from webhook.core.references import Digest, PinnedImage, Repository
+
+__all__ = ["Clock", "RawManifest", "ReferrerListing", "Registry", "RegistryTrouble", "TroubleKind"]
+
+
+class TroubleKind(Enum):
+    """Why a registry could not answer a question; the value is the clause that a user may read."""
+
+    UNREACHABLE = "the registry could not be reached"
+    TIMEOUT = "no answer in time"
+    UNAUTHORIZED = "the registry refused the credentials"
+    RATE_LIMITED = "the registry asks to slow down"
+    WRONG_BYTES = "the registry sent bytes that do not match their digest"
+    TOO_LARGE = "the answer is larger than the gate accepts"
+    BAD_ANSWER = "the registry gave an answer that makes no sense"
+    FORBIDDEN_ADDRESS = "the registry is not one that this gate may contact"
+    OVERLOADED = "the gate has too much to do"
+
+
+class RegistryTrouble(Exception):  # noqa: N818 - the domain's word; it is no error of ours
+    """The world is at fault: nothing is known about the image.
+
+    `doing` is an activity ("listing signatures"), `where` a host as the policy names it. `detail` is what the network
+    said: for the log, never for the requester, and never a secret.
+    """
+
+    def __init__(self, kind: TroubleKind, *, doing: str, where: str, detail: str = "") -> None:
+        super().__init__(f"{doing} at {where}: {kind.value}{f' ({detail})' if detail else ''}")
+        self.kind = kind
+        self.doing = doing
+        self.where = where
+        self.detail = detail
+
+    def as_trouble(self) -> Trouble:
+        """Return what a requester may be told."""
+        return Trouble(doing=self.doing, where=self.where, why=self.kind.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawManifest:
+    """A manifest or index, byte for byte, hashed and found to be what was asked for; `media_type` is the answer's."""
+
+    digest: Digest
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferrerListing:
+    """What a registry lists as attached to a digest. Order is the registry's; `truncated` if bounds cut it short."""
+
+    descriptors: tuple[Descriptor, ...]
+    truncated: bool = False
+
+
+class Registry(Protocol):
+    """OCI distribution 1.1, read only. Every method raises `RegistryTrouble` and nothing else.
+
+    None means that the registry is known not to have it (404); 401, 403, 5xx and silence are trouble.
+    """
+
+    async def resolve(self, repository: Repository, tag: str, *, deadline: float) -> Digest | None:
+        """Return what `tag` points to right now."""
+        ...
+
+    async def manifest(self, image: PinnedImage, *, deadline: float) -> RawManifest | None:
+        """Return the manifest or index whose bytes hash to `image.digest`; at most 4 MiB.
+
+        Source: OCI Distribution Spec 1.1, "Pulling manifests".
+        """
+        ...
+
+    async def blob(self, repository: Repository, digest: Digest, *, max_bytes: int, deadline: float) -> bytes | None:
+        """Return a whole blob whose bytes hash to `digest`. `max_bytes` counts bytes on the wire."""
+        ...
+
+    def stream_blob(
+        self, repository: Repository, digest: Digest, *, max_bytes: int, deadline: float
+    ) -> AsyncIterator[bytes]:
+        """Yield a blob in pieces; raises after the last piece if the bytes do not hash to `digest`."""
+        ...
+
+    async def referrers(self, image: PinnedImage, *, deadline: float) -> ReferrerListing:
+        """Return what is attached to `image`: the referrers API, or the fallback tag where there is none.
+
+        Source: OCI Distribution Spec 1.1, "Listing referrers" and "Backwards compatibility". No filter is sent:
+        descriptor types are hints.
+        """
+        ...
+
+    async def tags(self, repository: Repository, *, deadline: float) -> tuple[str, ...] | None:
+        """Return all tags, following pages; at most 100,000."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, as an argument."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, in UTC, with its time zone."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that only ever increase."""
+        ...

@@ -1,0 +1,1 @@
+"""The HTTPS admission server: bytes, TLS, limits, health and metrics around the one door."""
