@@ -1,0 +1,1 @@
+"""Images signed by real cosign, checked in, and the program that makes them; see README.md."""
