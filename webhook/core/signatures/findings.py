@@ -28,8 +28,10 @@ class BrokenSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureFindings:
-    """Everything that was found. `strangers` counts candidates by keys that no authority of the policy holds.
+    """Everything that was found.
 
+    `strangers` counts signatures that no authority of the policy gave, or could give for this image: by keys that
+    nobody here knows, outside the repositories an authority may vouch for, or without the annotations it must sign.
     With `incomplete`, more signatures may exist than could be seen or judged.
     """
 

@@ -1,0 +1,1 @@
+"""Signatures: keys, formats, judgement and discovery."""

@@ -1,0 +1,98 @@
+"""Facts + what is trusted → Evidence: who vouched for an image, and what every platform of it stands on.
+
+Pure and costly (cryptography lives below it), so its results may be remembered by digest: they stay true until the
+policy or the catalog changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from webhook.core.ancestry import Ancestry, LayerProof, chain_ids, trace
+from webhook.core.catalog import Catalog
+from webhook.core.facts import Facts, Known, Learnt, PlatformImage, Trouble
+from webhook.core.manifests import Descriptor, Malformed
+from webhook.core.policy import Policy, SignatureRequirement
+from webhook.core.references import Digest, PinnedImage
+from webhook.core.signatures.findings import SignatureFindings
+from webhook.core.signatures.judge import judge_signatures
+
+__all__ = ["Evidence", "PlatformEvidence", "count_signers", "verify"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformEvidence:
+    """What is proven about one runnable child. `ancestry` is None if there is no catalog to compare with."""
+
+    image: PlatformImage
+    chain_ids: tuple[Digest, ...]
+    ancestry: Ancestry | None
+
+    @property
+    def pending_layers(self) -> tuple[Descriptor, ...]:
+        """The layers that must be hashed before the base is proven."""
+        proof = self.ancestry.proof if self.ancestry else LayerProof()
+        pending = frozenset(proof.pending) if isinstance(proof, LayerProof) else frozenset[Digest]()
+        return tuple(layer for layer in self.image.manifest.layers if layer.digest in pending)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What has been proven about one image. None where nobody asked."""
+
+    image: Learnt[PinnedImage | None]
+    platforms: Known[tuple[PlatformEvidence, ...]] | Trouble | Malformed | None
+    findings: SignatureFindings | None
+
+
+def verify(facts: Facts, policy: Policy, catalog: Catalog | None) -> Evidence:
+    """Judge the bytes that were collected about one image against the keys of the policy and the builds on record."""
+    return Evidence(image=facts.image, platforms=_platforms(facts, catalog), findings=_findings(facts, policy))
+
+
+def count_signers(findings: SignatureFindings, requirement: SignatureRequirement) -> int:
+    """Count the distinct authorities of the requirement that vouched, each with a key that counts for no other.
+
+    Two authorities that share a key are one signer, so authorities are matched to keys, one to one, as many as can be.
+    """
+    keys: dict[str, list[Digest]] = {}
+    for voucher in findings.vouchers:
+        if voucher.authority in requirement.authorities:
+            keys.setdefault(voucher.authority, []).append(voucher.key_fingerprint)
+    taken: dict[Digest, str] = {}
+    return sum(_place(authority, keys, taken, set()) for authority in keys)
+
+
+def _place(authority: str, keys: dict[str, list[Digest]], taken: dict[Digest, str], tried: set[Digest]) -> bool:
+    """Give the authority a key of its own, moving others to theirs where that makes room (augmenting path)."""
+    for key in keys[authority]:
+        if key in tried:
+            continue
+        tried.add(key)
+        if key not in taken or _place(taken[key], keys, taken, tried):
+            taken[key] = authority
+            return True
+    return False
+
+
+def _platforms(
+    facts: Facts, catalog: Catalog | None
+) -> Known[tuple[PlatformEvidence, ...]] | Trouble | Malformed | None:
+    if not isinstance(facts.platforms, Known):
+        return facts.platforms
+    return Known(
+        value=tuple(
+            PlatformEvidence(
+                image=image,
+                chain_ids=chain_ids(image.config.diff_ids),
+                ancestry=trace(image, catalog, facts.layer_diff_ids) if catalog else None,
+            )
+            for image in facts.platforms.value
+        )
+    )
+
+
+def _findings(facts: Facts, policy: Policy) -> SignatureFindings | None:
+    if facts.signatures is None or not isinstance(facts.image, Known) or facts.image.value is None:
+        return None
+    return judge_signatures(facts.signatures, facts.image.value, policy.authorities)

@@ -1,0 +1,95 @@
+"""Which rule speaks about each image of a workload, and what has to be found out before it can be judged.
+
+Everything that needs no network is settled here, so that an exempt or forbidden image is never contacted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from webhook.core.policy import Case, Exemption, Policy, Requirements, Rule
+from webhook.core.problems import ForbiddenImage, InvalidReference, Problem, Revoked
+from webhook.core.references import BadReference, Digest, ImageReference
+from webhook.core.workloads import ImageUse, Workload
+
+__all__ = ["Needs", "Question", "ask"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What must be learnt about an image: its resolution always, these on top."""
+
+    signatures: bool
+    platforms: bool
+
+    def __or__(self, other: Needs) -> Needs:
+        """Join what two uses of one image need."""
+        return Needs(
+            signatures=self.signatures or other.signatures,
+            platforms=self.platforms or other.platforms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One image use with the rule, the case and the outcome that apply to it.
+
+    `settled` is a problem that ends the questioning. `needs` is None if there is nothing to find out.
+    """
+
+    use: ImageUse
+    rule: Rule
+    case: Case | None
+    outcome: Requirements | Exemption
+    settled: Problem | None
+    needs: Needs | None
+
+
+def ask(workload: Workload, policy: Policy, as_of: datetime, *, rule: Rule | None = None) -> tuple[Question, ...]:
+    """Return a question for every image use, in their order. `rule` replaces the one that the namespace picks."""
+    chosen = rule or policy.rule_for(workload.namespace, as_of)
+    return tuple(_question(use, workload, policy, chosen, as_of) for use in workload.uses)
+
+
+def _question(use: ImageUse, workload: Workload, policy: Policy, rule: Rule, as_of: datetime) -> Question:
+    case = next((case for case in rule.cases if case.covers(use, workload.requester, as_of)), None)
+    outcome = case.outcome if case else rule.outcome
+    settled = None if use.unchanged else _settled(use, policy, rule, case, outcome)
+    needs = None if use.unchanged or settled else _needs(use, policy, outcome)
+    return Question(use=use, rule=rule, case=case, outcome=outcome, settled=settled, needs=needs)
+
+
+def _settled(
+    use: ImageUse, policy: Policy, rule: Rule, case: Case | None, outcome: Requirements | Exemption
+) -> Problem | None:
+    """Find the problem that ends the questioning before it begins. A revocation beats every exemption."""
+    if isinstance(use.image, BadReference):
+        return None if isinstance(outcome, Exemption) else InvalidReference(reference=use.image)
+    written = revocation(policy, use.image.digest)
+    if written is not None:
+        return written
+    if case is None and not rule.permits(use.image):
+        return ForbiddenImage(allowed=tuple(glob.pattern for glob in rule.images or ()))
+    return None
+
+
+def _needs(use: ImageUse, policy: Policy, outcome: Requirements | Exemption) -> Needs | None:
+    """Tell what to fetch. Under an exemption nothing is; with revocations in force, every judged image is looked at."""
+    if isinstance(outcome, Exemption):
+        return None
+    judged = outcome.signatures is not None or outcome.base is not None or outcome.non_root
+    if not judged and not policy.revoked and not _resolvable_tag(use.image, outcome):
+        return None
+    return Needs(signatures=outcome.signatures is not None, platforms=judged or bool(policy.revoked))
+
+
+def _resolvable_tag(image: ImageReference | BadReference, outcome: Requirements) -> bool:
+    """Tell whether resolving the tag helps: the answer to an unpinned image names the digest to write."""
+    return outcome.pinned and isinstance(image, ImageReference) and image.digest is None
+
+
+def revocation(policy: Policy, digest: Digest | None) -> Revoked | None:
+    """Return the policy's revocation of exactly these bytes."""
+    found = next((entry for entry in policy.revoked if entry.digest == digest), None)
+    return Revoked(digest=found.digest, reason=found.reason) if found else None

@@ -1,0 +1,80 @@
+"""Problems with the signatures of an image → words, with the names of those who should have signed."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from webhook.core.plain_text import listing
+from webhook.core.policy import SignatureRequirement
+from webhook.core.problems import InvalidSignature, Unsigned, UntrustedSigner
+from webhook.core.words import Words
+
+__all__ = ["words_for_signatures"]
+
+
+def words_for_signatures(problem: InvalidSignature | UntrustedSigner | Unsigned) -> Words:
+    """Choose the words for an image that too few of the named authorities have signed."""
+    match problem:
+        case InvalidSignature():
+            return _invalid_signature(problem)
+        case UntrustedSigner():
+            return _untrusted_signer(problem)
+        case Unsigned():
+            return _unsigned(problem)
+        case _:
+            assert_never(problem)
+
+
+def _invalid_signature(problem: InvalidSignature) -> Words:
+    broken = tuple(f"{one.authority}: {one.why}" for one in problem.broken)
+    return Words(
+        says="has a signature in a trusted name that does not hold",
+        facts=(("expected", _requirement(problem.expected)), ("found", listing(broken))),
+        help="sign this very digest again; if nobody here did that, somebody tampers with the image",
+    )
+
+
+def _untrusted_signer(problem: UntrustedSigner) -> Words:
+    names = f"signed by {_quoted(problem.found)}" if problem.found else ""
+    enough = "by enough of those whom" if set(problem.found) & set(problem.expected.authorities) else "by anyone"
+    return Words(
+        says=f"is signed, but not {enough} this namespace trusts",
+        facts=(
+            ("expected", _requirement(problem.expected)),
+            ("found", ", ".join(part for part in (names, _strangers(problem.strangers)) if part)),
+        ),
+        help=f"deploy the digest that {_signers(problem.expected)} signed",
+    )
+
+
+def _unsigned(problem: Unsigned) -> Words:
+    return Words(
+        says="has no signature at all",
+        facts=(("expected", _requirement(problem.expected)),),
+        help=f"deploy a digest that {_signers(problem.expected)} signed, or have this one signed",
+    )
+
+
+def _strangers(count: int) -> str:
+    """Count signatures by keys that no authority of the policy holds."""
+    if count == 0:
+        return ""
+    return "1 signature by a key that nobody here knows" if count == 1 else f"{count:,} by keys that nobody here knows"
+
+
+def _requirement(expected: SignatureRequirement) -> str:
+    """Say who must have signed."""
+    return f"{'a signature' if expected.at_least == 1 else 'signatures'} by {_signers(expected)}"
+
+
+def _signers(expected: SignatureRequirement) -> str:
+    """Name the authorities."""
+    names = _quoted(expected.authorities)
+    if expected.at_least > 1:
+        return f"{expected.at_least} of {names}"
+    return names if len(expected.authorities) == 1 else f"one of {names}"
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    """List names of authorities."""
+    return listing(tuple(f"`{name}`" for name in names))
