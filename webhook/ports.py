@@ -29,6 +29,7 @@ class TroubleKind(Enum):
     WRONG_BYTES = "the registry sent bytes that do not match their digest"
     TOO_LARGE = "the answer is larger than the gate accepts"
     BAD_ANSWER = "the registry gave an answer that makes no sense"
+    INCOMPLETE = "the registry does not have every part of the image"
     FORBIDDEN_ADDRESS = "the registry is not one that this gate may contact"
     OVERLOADED = "the gate has too much to do"
 
