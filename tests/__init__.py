@@ -1,0 +1,1 @@
+"""Tests of dhi-gate; their folders mirror those of the package."""

@@ -17,13 +17,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar, assert_never
 
+from webhook.core.catalog import Catalog
+from webhook.core.catalog_document import MAX_CATALOG_BYTES, parse_catalog
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.policy import Policy
 from webhook.core.policy_document import parse_policy
 from webhook.core.references import Digest
 from webhook.ports import Clock
 
-__all__ = ["DocumentFile", "DocumentState", "Loaded", "Parser", "ReadFile", "Rejected", "load_policy", "policy_file"]
+__all__ = [
+    "DocumentFile",
+    "DocumentState",
+    "Loaded",
+    "Parser",
+    "ReadFile",
+    "Rejected",
+    "catalog_file",
+    "load_policy",
+    "policy_file",
+]
 
 T = TypeVar("T")
 
@@ -157,6 +169,11 @@ class DocumentFile(Generic[T]):
 def policy_file(path: Path, *, clock: Clock) -> DocumentFile[Policy]:
     """Return the policy on disk, with the key files it refers to."""
     return DocumentFile(path, lambda data, read_file: parse_policy(data, read_file=read_file), clock=clock)
+
+
+def catalog_file(path: Path, *, clock: Clock) -> DocumentFile[Catalog]:
+    """Return the catalog on disk; it refers to no other file."""
+    return DocumentFile(path, lambda data, _read_file: parse_catalog(data), clock=clock, max_bytes=MAX_CATALOG_BYTES)
 
 
 def load_policy(path: Path) -> Policy:

@@ -1,0 +1,1 @@
+"""Tests of what the gate believes: values in, values out."""

@@ -17,6 +17,7 @@ from webhook.core.policy import (
     ApprovedBase,
     Authority,
     BaseRequirement,
+    Exemption,
     Policy,
     Requirements,
     Revocation,
@@ -99,7 +100,7 @@ def policy(*rules: Rule, **changes: Any) -> Policy:  # noqa: ANN401 - any field 
     return replace(ordinary, **changes)
 
 
-def rule(outcome: Requirements | None = None, **changes: Any) -> Rule:  # noqa: ANN401 - any field of Rule
+def rule(outcome: Requirements | Exemption | None = None, **changes: Any) -> Rule:  # noqa: ANN401 - any field of Rule
     """Return an enforced rule for every namespace that asks for a release signature and an approved base."""
     wanted = outcome or Requirements(signatures=SignatureRequirement(authorities=("release",)), base=BaseRequirement())
     return replace(Rule(name="everywhere", outcome=wanted), **changes)

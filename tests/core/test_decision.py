@@ -6,7 +6,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.core import given
 from tests.core.given import (
     ARM64,
     DOCKER,
@@ -26,7 +25,7 @@ from tests.core.given import (
     vouched,
 )
 from webhook.core.ancestry import LayerProof
-from webhook.core.catalog import Status
+from webhook.core.catalog import BaseBuild, Status
 from webhook.core.decision import decide
 from webhook.core.facts import Known
 from webhook.core.manifests import Malformed
@@ -39,7 +38,7 @@ from webhook.core.policy import (
     Requirements,
     SignatureRequirement,
 )
-from webhook.core.references import BadReference, Glob, ImageReference, Repository
+from webhook.core.references import BadReference, Digest, Glob, ImageReference, Repository
 from webhook.core.signatures.findings import BrokenSignature
 from webhook.core.verdicts import Decision, Result
 from webhook.core.workloads import ContainerKind, Requester, Source
@@ -58,7 +57,7 @@ def advice(decision: Decision) -> list[str]:
     return [problem.code for verdict in decision.verdicts for problem in verdict.advisories]
 
 
-def on_base(wanted: BaseRequirement, *builds: given.BaseBuild, **changes: object) -> Decision:
+def on_base(wanted: BaseRequirement, *builds: BaseBuild, **changes: object) -> Decision:
     """Decide about an image on these builds under a rule that asks only for such a base."""
     asked = policy(rule(Requirements(base=wanted)), **changes)
     return decide(pod(), asked, evidence(platform(*builds)), as_of=NOW)
@@ -81,6 +80,7 @@ class TestPassing:
         """An object without images is allowed because of what it is, and an empty list of verdicts never allows."""
         assert decide(pod(uses=(), no_images_because="DELETE"), policy(), {}, as_of=NOW).allowed
         assert not Decision(workload=pod(), verdicts=()).allowed
+        assert Decision(workload=pod(), verdicts=()).result is Result.ERROR
         assert decide(pod(uses=(), no_images_because="DELETE"), policy(), {}, as_of=NOW).result is Result.PASS
 
     def test_unchanged_image(self) -> None:
@@ -207,7 +207,7 @@ class TestRevocations:
         assert codes(decide(pod(), revoked, offered, as_of=NOW)) == ["revoked"]
 
     @pytest.mark.parametrize("revoked", [build().chain_id, build().digest, build().index_digest])
-    def test_base_by_any_of_its_names(self, revoked: given.Digest) -> None:
+    def test_base_by_any_of_its_names(self, revoked: Digest) -> None:
         """A base is revoked by its chain, its manifest or its index; that denies even under audit."""
         decision = decide(pod(), policy(rule(mode=Mode.AUDIT), revoked=(revocation(revoked),)), evidence(), as_of=NOW)
 

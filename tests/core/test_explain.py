@@ -167,7 +167,7 @@ def test_an_object_without_verdicts() -> None:
 
     assert status_message(service) == "Service shop/api may pass: Service is not a kind that holds a pod"
     assert status_message(nothing) == "Pod shop/api may not run: nothing in it was judged"
-    assert audit_annotations(nothing, POLICY)["decision"] == "deny"
+    assert audit_annotations(nothing, POLICY)["decision"] == "error"
     assert audit_annotations(service, POLICY) == {
         "decision": "allow",
         "mode": "none",

@@ -65,6 +65,30 @@ def test_keys_are_text_as_written() -> None:
     assert load("1: a\ntrue: b\n'<<': c\n") == {"1": "a", "true": "b", "<<": "c"}
 
 
+def test_aliases_repeat_what_they_name() -> None:
+    """An alias is the value of its anchor, on whatever level; the last anchor of a name counts."""
+    assert load("a: &x {b: [1]}\nc: *x\nd: &x 2\ne: [*x]") == {"a": {"b": [1]}, "c": {"b": [1]}, "d": 2, "e": [2]}
+
+
+def test_merge_keys_fill_in() -> None:
+    """A merge key adds what is not written out; of several mappings the first wins; a quoted `<<` is a key."""
+    assert load("x: &x {a: 1, b: 2}\ny:\n  <<: *x\n  b: 3") == {"x": {"a": 1, "b": 2}, "y": {"b": 3, "a": 1}}
+    assert load("<<: [{a: 1}, {a: 2, b: 3}]") == {"a": 1, "b": 3}
+
+
+def test_aliases_do_not_blow_up() -> None:
+    """Aliases of aliases that would repeat too much, or nest too deeply, are refused with their line."""
+    laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
+    )
+    tower = "a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n" + "".join(f"a{n}: &a{n} [[[[[*a{n - 1}]]]]]\n" for n in range(1, 12))
+
+    with pytest.raises(ParseError, match="aliases repeat too much"):
+        load(laughs)
+    with pytest.raises(ParseError, match="nested deeper"):
+        load(tower)
+
+
 def test_a_byte_order_mark_is_no_content() -> None:
     """A file that an editor began with a byte order mark is read like any other."""
     assert load("\ufeffa: 1") == {"a": 1}
@@ -73,10 +97,12 @@ def test_a_byte_order_mark_is_no_content() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"a: &x 1\nb: *x", "b: line 2: aliases are not read; write the value out"),
+        (b"a: *x", "a: line 1: the alias `x` is unknown"),
+        (b"a: &x [*x]", "a[0]: line 1: the alias `x` is unknown"),
+        (b"a:\n  <<: [{b: 1}, 2]", "a: line 2: a merge key mixes mappings in"),
+        (b"a:\n  <<: 1", "a: line 2: a merge key mixes mappings in"),
         (b"a: !!python/name:os.system x", "a: line 1: tags (`!`, `!!`) are not read"),
         (b"a: !thing {}", "a: line 1: tags (`!`, `!!`) are not read"),
-        (b"a:\n  <<: {b: 1}", "a: line 2: merge keys are not read; write the keys out"),
         (b"? [a]\n: 1", "line 1: a key is plain text"),
         (b"!x a: 1", "line 1: a key is plain text"),
         (b"a: 1\n---\nb: 2", "holds several documents; exactly one is expected"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.errors import ParseError
-from webhook.core.references import Digest, Glob, ImageReference, Repository
+from webhook.core.references import Digest, Glob, ImageReference, Repository, canonical_name
 
 SHA256 = "sha256:" + "0a" * 32
 SHA512 = "sha512:" + "0a" * 64
@@ -101,6 +101,27 @@ def test_parsing_never_breaks(text: str) -> None:
 
     again = ImageReference.parse(str(reference))
     assert (again.repository, again.tag, again.digest) == (reference.repository, reference.tag, reference.digest)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("Registry.Example:443", "registry.example"),
+        ("index.docker.io", "docker.io"),
+        ("localhost:5000", "localhost:5000"),
+        ("registry.example/shop", "registry.example/shop"),
+    ],
+)
+def test_canonical_name_of_a_registry_or_prefix(written: str, expected: str) -> None:
+    """A registry and a repository prefix are named as images are."""
+    assert canonical_name(written) == expected
+
+
+@pytest.mark.parametrize("written", ["", "a b", "registry.example/", "registry.example/UP", "http://x"])
+def test_what_is_neither_registry_nor_prefix(written: str) -> None:
+    """Anything else is refused."""
+    with pytest.raises(ParseError):
+        canonical_name(written)
 
 
 def test_repository_has_neither_tag_nor_digest() -> None:

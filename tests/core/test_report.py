@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given, settings
 
 from tests.core.given import API, ARM64, NOW, build, digest, policy, use
+from tests.core.json_schema import load_schema, violations
 from tests.core.problem_samples import RELEASE, TAGGED, decision, decisions, verdict
 from webhook.core.facts import Trouble
 from webhook.core.policy import Case, Exemption, Mode, Requirements
@@ -188,13 +189,14 @@ def test_the_table_notes_what_was_not_judged_as_usual() -> None:
 @given(decisions)
 @settings(max_examples=60)
 def test_every_decision_can_be_reported(found: Decision) -> None:
-    """Whatever was decided, report and table are plain printable values."""
+    """Whatever was decided, the report is plain, printable and valid by its schema, and the table fits its headers."""
     document = decision_report(
         (found,), policy=POLICY, catalog_revision=None, generated_at=datetime(2026, 1, 1, tzinfo=UTC), complete=True
     )
     shown = table((found,), wide=True)
 
     assert document == json.loads(json.dumps(document))
+    assert violations(document, load_schema("report")) == ()
     assert all(len(row) == len(shown.headers) for row in shown.rows)
     assert all(cell.isprintable() for row in shown.rows for cell in row)
     for container in document["results"][0]["containers"]:

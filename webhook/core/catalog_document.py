@@ -19,7 +19,7 @@ from webhook.core.errors import DocumentError, ParseError
 from webhook.core.references import Digest
 from webhook.core.strict_json import parse_json
 
-__all__ = ["MAX_CATALOG_BYTES", "parse_catalog", "print_catalog", "seal"]
+__all__ = ["MAX_CATALOG_BYTES", "entry_fields", "parse_catalog", "print_catalog", "seal"]
 
 API_VERSION = "dhi-gate.dev/v1alpha1"
 KIND = "BaseCatalog"
@@ -63,6 +63,37 @@ def seal(*, policy: str, synced_at: datetime, builds: Iterable[BaseBuild]) -> Ca
     return Catalog(policy=policy, synced_at=synced_at, revision=_digest(_print_entries(ordered)), builds=ordered)
 
 
+def entry_fields(build: BaseBuild) -> Mapping[str, object]:
+    """Return an entry as the document holds it, by field name, in the order of the contract."""
+    return {
+        "repository": str(build.repository),
+        "tags": build.tags,
+        "platform": str(build.platform),
+        "indexDigest": _text_or_null(build.index_digest),
+        "digest": str(build.digest),
+        "configDigest": str(build.config_digest),
+        "layers": tuple(map(str, build.layers)),
+        "diffIDs": tuple(map(str, build.diff_ids)),
+        "chainID": str(build.chain_id),
+        "created": _print_time(build.created),
+        "endOfLife": _text_or_null(build.end_of_life),
+        "variant": build.variant,
+        "distro": build.distro,
+        "fips": build.fips,
+        "definition": build.definition,
+        "user": build.user,
+        "firstSeen": _print_time(build.first_seen),
+        "lastSeen": _print_time(build.last_seen),
+        "supersededAt": _print_time(build.superseded_at) if build.superseded_at else None,
+        "status": build.status.value,
+        "reason": build.reason,
+        "verifiedBy": {
+            "authority": build.verified_by.authority,
+            "keyFingerprint": str(build.verified_by.key_fingerprint),
+        },
+    }
+
+
 def _catalog(value: Value) -> Catalog:
     document = value.section(_DOCUMENT)
     version = document.required("apiVersion", lambda item: item.one_of({API_VERSION: API_VERSION}))
@@ -95,42 +126,12 @@ def _digest(entries: str) -> Digest:
 
 
 def _print_entries(builds: Iterable[BaseBuild]) -> str:
-    return ",".join(f"\n  {_print_entry(_fields(build))}" for build in sorted(builds, key=_order))
+    return ",".join(f"\n  {_print_entry(entry_fields(build))}" for build in sorted(builds, key=_order))
 
 
 def _print_entry(fields: Mapping[str, object]) -> str:
     lines = ",\n   ".join(f"{_json(key)}: {_json(value)}" for key, value in fields.items())
     return f"{{{lines}}}"
-
-
-def _fields(build: BaseBuild) -> Mapping[str, object]:
-    return {
-        "repository": str(build.repository),
-        "tags": build.tags,
-        "platform": str(build.platform),
-        "indexDigest": _text_or_null(build.index_digest),
-        "digest": str(build.digest),
-        "configDigest": str(build.config_digest),
-        "layers": tuple(map(str, build.layers)),
-        "diffIDs": tuple(map(str, build.diff_ids)),
-        "chainID": str(build.chain_id),
-        "created": _print_time(build.created),
-        "endOfLife": _text_or_null(build.end_of_life),
-        "variant": build.variant,
-        "distro": build.distro,
-        "fips": build.fips,
-        "definition": build.definition,
-        "user": build.user,
-        "firstSeen": _print_time(build.first_seen),
-        "lastSeen": _print_time(build.last_seen),
-        "supersededAt": _print_time(build.superseded_at) if build.superseded_at else None,
-        "status": build.status.value,
-        "reason": build.reason,
-        "verifiedBy": {
-            "authority": build.verified_by.authority,
-            "keyFingerprint": str(build.verified_by.key_fingerprint),
-        },
-    }
 
 
 def _text_or_null(value: Digest | date | None) -> str | None:

@@ -17,7 +17,7 @@ import re2
 
 from webhook.core.errors import ParseError
 
-__all__ = ["BadReference", "Digest", "Glob", "ImageReference", "PinnedImage", "Repository"]
+__all__ = ["BadReference", "Digest", "Glob", "ImageReference", "PinnedImage", "Repository", "canonical_name"]
 
 MAX_REFERENCE_CHARACTERS = 1024
 MAX_PATH_CHARACTERS = 255
@@ -166,6 +166,17 @@ class Glob:
     def __repr__(self) -> str:
         """Show the pattern."""
         return f"Glob({self.pattern!r})"
+
+
+def canonical_name(text: str) -> str:
+    """Return a registry (`host[:port]`) or a repository prefix (`host/path`) as policies and registries are named.
+
+    A ParseError if it is neither.
+    """
+    host, slash, path = text.partition("/")
+    if not _HOST.fullmatch(host) or (slash and not _PATH.fullmatch(path)):
+        raise ParseError("", f"`{_clip(text)}` is neither a registry host nor a repository")
+    return f"{_canonical_host(host)}{slash}{path}"
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:

@@ -26,8 +26,8 @@ def check_signatures(findings: SignatureFindings, expected: SignatureRequirement
     broken = tuple(finding for finding in findings.broken if finding.authority in expected.authorities)
     if broken:
         return InvalidSignature(expected=expected, broken=broken)
-    vouching = (voucher.authority for voucher in findings.vouchers)
-    found = tuple(dict.fromkeys((*vouching, *(finding.authority for finding in findings.broken))))
-    if found or findings.strangers:
-        return UntrustedSigner(expected=expected, found=found, strangers=findings.strangers)
+    found = tuple(dict.fromkeys(voucher.authority for voucher in findings.vouchers))
+    strangers = findings.strangers + len(findings.broken)
+    if found or strangers:
+        return UntrustedSigner(expected=expected, found=found, strangers=strangers)
     return Unsigned(expected=expected)

@@ -96,6 +96,7 @@ class Decision:
 
     @property
     def result(self) -> Result:
-        """The worst result of any container; an object without images passes."""
+        """The worst result of any container; an object that rightly has no images passes."""
         order = list(Result)
-        return min((verdict.result for verdict in self.verdicts), key=order.index, default=Result.PASS)
+        without = Result.PASS if self.allowed else Result.ERROR
+        return min((verdict.result for verdict in self.verdicts), key=order.index, default=without)

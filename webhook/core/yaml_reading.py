@@ -3,7 +3,8 @@
 1. Plain scalars are read as JSON would read them: numbers, `true`, `false`, `null`. Everything else is text, so that
    `2027-03-31`, `1:30`, `yes` and `012` stay what was written. (YAML 1.2, "Core Schema", and narrower.)
 2. A key that stands twice in one mapping is refused: parsers disagree about which one counts.
-3. Aliases, merge keys and tags are refused: they make a small text a large document, or another one.
+3. Aliases and merge keys (`<<`) are read as kubectl reads them, as long as what they repeat stays small: a few lines
+   must not become a large document. Tags are refused.
 4. Size, depth and the number of documents have bounds.
 """
 
@@ -24,6 +25,8 @@ __all__ = ["load_document", "load_documents"]
 
 MAX_DEPTH = 64
 MAX_DOCUMENTS = 10_000
+MAX_REPEATED_NODES = 100_000
+"""Values that the aliases of one document may repeat, each counted as often as it is repeated."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _FLAGS = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
@@ -92,17 +95,41 @@ def _documents(events: _Events, complaints: Complaints) -> Iterator[object]:
     raise ParseError("", f"holds more than {MAX_DOCUMENTS:,} documents")
 
 
-@dataclass(frozen=True, slots=True)
-class _Composer:
-    """Builds the value that begins with an event, consuming what belongs to it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Anchored:
+    """A value that aliases may repeat: how many values it holds, itself included, and on how many levels."""
 
-    events: _Events
-    complaints: Complaints
+    value: object
+    nodes: int
+    height: int
+
+
+class _Composer:
+    """Builds the value that begins with an event, consuming what belongs to it. One document, one composer."""
+
+    def __init__(self, events: _Events, complaints: Complaints) -> None:
+        self._events = events
+        self._complaints = complaints
+        self._anchored: dict[str, _Anchored] = {}
+        self._nodes = 0
+        self._repeated_nodes = 0
+        self._deepest = 0
 
     def compose(self, event: yaml.Event, place: Place, depth: int) -> object:
-        line = _line(event.start_mark)
-        if depth > MAX_DEPTH:
-            raise ParseError("", f"{line}: is nested deeper than {MAX_DEPTH} levels")
+        """Return the value; `depth` is the level it stands on."""
+        self._go_to(depth, event)
+        if isinstance(event, yaml.AliasEvent):
+            return self._repeat(event, place, depth)
+        before, outer_deepest, self._deepest = self._nodes, self._deepest, depth
+        self._nodes += 1
+        value = self._value(event, place, depth)
+        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            height = self._deepest - depth
+            self._anchored[event.anchor] = _Anchored(value=value, nodes=self._nodes - before, height=height)
+        self._deepest = max(self._deepest, outer_deepest)
+        return value
+
+    def _value(self, event: yaml.Event, place: Place, depth: int) -> object:
         match event:
             case yaml.MappingStartEvent(tag=None):
                 return self._mapping(place, depth)
@@ -111,42 +138,79 @@ class _Composer:
             case yaml.ScalarEvent(tag=None):
                 is_plain, _ = event.implicit
                 return _plain_scalar(event.value) if is_plain else event.value
-            case yaml.AliasEvent():
-                raise ParseError(place.path, f"{line}: aliases are not read; write the value out")
             case _:
-                raise ParseError(place.path, f"{line}: tags (`!`, `!!`) are not read")
+                raise ParseError(place.path, f"{_line(event.start_mark)}: tags (`!`, `!!`) are not read")
+
+    def _repeat(self, event: yaml.AliasEvent, place: Place, depth: int) -> object:
+        """Return the value that an alias stands for. One inside itself is not complete yet, hence unknown."""
+        name = event.anchor or ""
+        anchored = self._anchored.get(name)
+        if anchored is None:
+            raise ParseError(place.path, f"{_line(event.start_mark)}: the alias `{printable(name)}` is unknown")
+        self._nodes += anchored.nodes
+        self._repeated_nodes += anchored.nodes
+        if self._repeated_nodes > MAX_REPEATED_NODES:
+            raise ParseError(place.path, f"{_line(event.start_mark)}: aliases repeat too much")
+        self._go_to(depth + anchored.height, event)
+        return anchored.value
+
+    def _go_to(self, depth: int, event: yaml.Event) -> None:
+        if depth > MAX_DEPTH:
+            raise ParseError("", f"{_line(event.start_mark)}: is nested deeper than {MAX_DEPTH} levels")
+        self._deepest = max(self._deepest, depth)
 
     def _sequence(self, place: Place, depth: int) -> list[object]:
         items: list[object] = []
-        while not isinstance(event := self.events.next(), yaml.SequenceEndEvent):
+        while not isinstance(event := self._events.next(), yaml.SequenceEndEvent):
             items.append(self.compose(event, place.item(len(items)), depth + 1))
         return items
 
     def _mapping(self, place: Place, depth: int) -> dict[str, object]:
         mapping: dict[str, object] = {}
+        merged: list[dict[str, object]] = []
         position = 0
-        while not isinstance(event := self.events.next(), yaml.MappingEndEvent):
-            line = _line(event.start_mark)
+        while not isinstance(event := self._events.next(), yaml.MappingEndEvent):
             key = _key(event, place)
-            value = self.compose(self.events.next(), place.key(key, position), depth + 1)
-            if key in mapping:
+            value = self.compose(self._events.next(), place.key(key.text, position), depth + 1)
+            if key.merges:
+                merged += _mappings_to_merge(value, place, event)
+            elif key.text in mapping:
                 here = Place(path=place.path, order=(*place.order, position))
-                self.complaints.add(here, f'key "{printable(key)}" stands twice (again in {line})')
+                line = _line(event.start_mark)
+                self._complaints.add(here, f'key "{printable(key.text)}" stands twice (again in {line})')
             else:
-                mapping[key] = value
+                mapping[key.text] = value
                 position += 1
+        for source in merged:
+            mapping = mapping | {key: value for key, value in source.items() if key not in mapping}
         return mapping
 
 
-def _key(event: yaml.Event, place: Place) -> str:
-    """Read a key as the text that is written. A merge key would mix another mapping in."""
-    line = _line(event.start_mark)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """A key as the text that is written; one that `merges` mixes another mapping in."""
+
+    text: str
+    merges: bool
+
+
+def _key(event: yaml.Event, place: Place) -> _Key:
     if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
-        raise ParseError(place.path, f"{line}: a key is plain text")
+        raise ParseError(place.path, f"{_line(event.start_mark)}: a key is plain text")
     is_plain, _ = event.implicit
-    if event.value == "<<" and is_plain:
-        raise ParseError(place.path, f"{line}: merge keys are not read; write the keys out")
-    return event.value
+    return _Key(text=event.value, merges=is_plain and event.value == "<<")
+
+
+def _mappings_to_merge(value: object, place: Place, event: yaml.Event) -> list[dict[str, object]]:
+    """Return what a merge key mixes in: one mapping or a list of them, the first of which wins.
+
+    Source: "Merge Key Language-Independent Type for YAML", version 1.1.
+    """
+    sources = value if isinstance(value, list) else [value]
+    mappings = [source for source in sources if isinstance(source, dict)]
+    if len(mappings) < len(sources):
+        raise ParseError(place.path, f"{_line(event.start_mark)}: a merge key mixes mappings in")
+    return mappings
 
 
 def _plain_scalar(text: str) -> object:
