@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 from cryptography import x509
 
-from webhook.cli.certs import certs, make_development_certificates
+from webhook.certificates import make_development_certificates
+from webhook.cli.certs import certs
 from webhook.server.tls import TlsFiles, load_certificate
 
 

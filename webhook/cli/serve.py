@@ -13,13 +13,11 @@ import click
 from structlog.typing import FilteringBoundLogger
 
 from webhook.cli.options import catalog_option, flag, policy_option, refuse_unbuilt, registry_options
-from webhook.core.catalog import Catalog
-from webhook.core.catalog_document import MAX_CATALOG_BYTES, parse_catalog
+from webhook.core.errors import DocumentError
 from webhook.core.policy import Mode
-from webhook.documents import DocumentFile
+from webhook.documents import catalog_file as watch_catalog
 from webhook.documents import policy_file as watch_policy
 from webhook.live_gate import LiveGate
-from webhook.ports import Clock
 from webhook.server.listeners import ListenAddress
 from webhook.server.logs import LogFormat, open_log
 from webhook.server.metrics import Metrics
@@ -106,7 +104,7 @@ def serve(
     )
     try:
         _run(options, documents, open_log(LogFormat(log_format), sys.stdout))
-    except (OSError, TlsError) as error:
+    except (OSError, TlsError, DocumentError) as error:
         raise click.UsageError(str(error)) from error
 
 
@@ -121,7 +119,7 @@ class _Documents:
 
 
 def _run(options: ServeOptions, documents: _Documents, log: FilteringBoundLogger) -> None:
-    """Serve until told to stop; OSError or TlsError if it cannot start."""
+    """Serve until told to stop; OSError, TlsError or DocumentError if it cannot start."""
     clock = system_clock()
 
     def open_gate(metrics: Metrics) -> LiveGate:
@@ -130,7 +128,7 @@ def _run(options: ServeOptions, documents: _Documents, log: FilteringBoundLogger
         )
         return LiveGate(
             policy_file=watch_policy(documents.policy_file, clock=clock),
-            catalog_file=_watch_catalog(documents.catalog_file, clock) if documents.catalog_file else None,
+            catalog_file=watch_catalog(documents.catalog_file, clock=clock) if documents.catalog_file else None,
             open_registry=lambda policy: open_registry(policy, documents.registry, around),
             clock=clock,
             log=log,
@@ -139,11 +137,6 @@ def _run(options: ServeOptions, documents: _Documents, log: FilteringBoundLogger
         )
 
     run_process(options, open_gate=open_gate, clock=clock, log=log, version=version("dhi-gate"))
-
-
-def _watch_catalog(path: Path, clock: Clock) -> DocumentFile[Catalog]:
-    """Return the catalog on disk; it refers to no other file."""
-    return DocumentFile(path, lambda data, _read_file: parse_catalog(data), clock=clock, max_bytes=MAX_CATALOG_BYTES)
 
 
 def _refuse_remote(path: Path | None, option: str) -> None:

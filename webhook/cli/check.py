@@ -1,0 +1,169 @@
+"""`dhi-gate check`: the decision of the cluster's gate, without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from webhook.cli.inputs import CANNOT_TELL, fail, manifest_files, read_catalog, read_manifest, read_policy
+from webhook.cli.options import (
+    DURATION,
+    catalog_option,
+    color_option,
+    flag,
+    policy_option,
+    refuse_unbuilt,
+    registry_options,
+    wants_colour,
+)
+from webhook.cli.reports import FORMATS, deliver, render
+from webhook.core.catalog import Catalog
+from webhook.core.errors import DocumentError, ParseError
+from webhook.core.manifest_objects import bare_image, parse_objects
+from webhook.core.policy import Policy, Rule
+from webhook.core.problems import Unverifiable
+from webhook.core.verdicts import Decision, Result
+from webhook.core.workloads import Workload
+from webhook.layers import LayerInspector
+from webhook.review import World, review
+from webhook.server.logs import LogFormat, open_log
+from webhook.settings import RegistryFlags, Surroundings, open_registry, system_clock
+
+__all__ = ["check"]
+
+DENIED = 1
+REVIEWS_AT_ONCE = 32
+
+
+@click.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option("-f", "--filename", "filenames", multiple=True, help="A manifest, a folder of them, or - for input.")
+@click.option("-R", "--recursive", is_flag=True, help="Look into folders below those of --filename.")
+@flag("-n", "--namespace", default="default", help="The namespace of what names none.")
+@flag("--rule", "rule_name", help="Judge by this rule instead of the namespace's.")
+@flag("--fail-on", type=click.Choice(["fail", "warn"]), default="fail", help="What makes the exit status 1.")
+@flag("--timeout", type=DURATION, default="30s", help="How long the run may take.")
+@flag("-o", "--output", default="table", help=f"One of {', '.join(FORMATS)}.")
+@flag("--output-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the output there.")
+@color_option
+@registry_options
+@catalog_option
+@policy_option
+def check(
+    *,
+    images: tuple[str, ...],
+    filenames: tuple[str, ...],
+    recursive: bool,
+    namespace: str,
+    rule_name: str | None,
+    fail_on: str,
+    timeout: timedelta,
+    output: str,
+    output_file: Path | None,
+    color: str,
+    registry: RegistryFlags,
+    catalog_file: Path | None,
+    policy_file: Path,
+) -> None:
+    """Decide about images or manifests as the gate of the cluster would.
+
+    The exit status is 0 if all would be admitted, 1 if anything would be denied, and 2 if anything could not be
+    evaluated or the call was wrong.
+    """
+    refuse_unbuilt(output, FORMATS, "--output")
+    if not images and not filenames:
+        raise click.UsageError("name an image, or a manifest with --filename")
+    policy, catalog = read_policy(policy_file), read_catalog(catalog_file)
+    rule = _rule(policy, rule_name)
+    workloads, unreadable = _objects(images, filenames, namespace=namespace, recursive=recursive)
+    around = Surroundings(environment=os.environ, clock=system_clock(), log=open_log(LogFormat.CONSOLE, sys.stderr))
+    try:
+        decisions = asyncio.run(
+            _decide(workloads, policy, catalog, registry, around, rule=rule, seconds=timeout.total_seconds())
+        )
+        text = render(
+            decisions,
+            output,
+            policy=policy,
+            catalog=catalog,
+            generated_at=around.clock.now(),
+            complete=not unreadable,
+            coloured=wants_colour(color, os.environ, to_terminal=output_file is None and sys.stdout.isatty()),
+        )
+        deliver(text, output_file)
+    except (OSError, DocumentError) as error:
+        fail("dhi-gate check", error)
+    for complaint in unreadable:
+        click.echo(f"error: {complaint}", err=True)
+    sys.exit(_status(decisions, fail_on, complete=not unreadable))
+
+
+def _rule(policy: Policy, name: str | None) -> Rule | None:
+    if name is None:
+        return None
+    rule = policy.rule_named(name)
+    if rule is None:
+        raise click.UsageError(f"the policy has no rule `{name}`: {', '.join(rule.name for rule in policy.rules)}")
+    return rule
+
+
+def _objects(
+    images: tuple[str, ...], filenames: tuple[str, ...], *, namespace: str, recursive: bool
+) -> tuple[tuple[Workload, ...], tuple[ParseError, ...]]:
+    """Read everything that was named, in that order, and what of it could not be read."""
+    found = [*(bare_image(text, namespace) for text in images), *_from_files(filenames, namespace, recursive=recursive)]
+    return (
+        tuple(entry for entry in found if isinstance(entry, Workload)),
+        tuple(entry for entry in found if isinstance(entry, ParseError)),
+    )
+
+
+def _from_files(filenames: tuple[str, ...], namespace: str, *, recursive: bool) -> Iterator[Workload | ParseError]:
+    for path in manifest_files(filenames, recursive=recursive):
+        name = str(path) if path else "standard input"
+        objects = parse_objects(read_manifest(path, sys.stdin), default_namespace=namespace, source_name=name)
+        if not objects:
+            yield ParseError(name, "holds no object")
+        yield from objects
+
+
+async def _decide(
+    workloads: Sequence[Workload],
+    policy: Policy,
+    catalog: Catalog | None,
+    registry_flags: RegistryFlags,
+    around: Surroundings,
+    *,
+    rule: Rule | None,
+    seconds: float,
+) -> list[Decision]:
+    """Review every object, some at a time; what is not decided after that many seconds is `unverifiable`."""
+    deadline = around.clock.monotonic() + seconds
+    turn = asyncio.Semaphore(REVIEWS_AT_ONCE)
+    async with (
+        open_registry(policy, registry_flags, around) as registry,
+        LayerInspector(registry, clock=around.clock) as layers,
+    ):
+        world = World(registry=registry, layers=layers, clock=around.clock, catalog=catalog)
+
+        async def decide(workload: Workload) -> Decision:
+            async with turn:
+                return await review(workload, policy, world, deadline=deadline, rule=rule)
+
+        return await asyncio.gather(*(decide(workload) for workload in workloads))
+
+
+def _status(decisions: Sequence[Decision], fail_on: str, *, complete: bool) -> int:
+    """Return the exit status. What could not be evaluated comes first, even beside a definite denial."""
+    verdicts = [verdict for decision in decisions for verdict in decision.verdicts]
+    if not complete or any(isinstance(problem, Unverifiable) for verdict in verdicts for problem in verdict.problems):
+        return CANNOT_TELL
+    denied = any(not decision.allowed for decision in decisions)
+    warned = any(verdict.result is Result.WARN for verdict in verdicts)
+    return DENIED if denied or (fail_on == "warn" and warned) else 0
