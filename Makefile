@@ -1,0 +1,68 @@
+# One command for each thing a person does here. Every target works on a fresh clone by itself.
+#
+#   make demo    the gate at its main job, on loopback: no cluster, no root, no Go
+#   make test    everything but a cluster
+#   make check   formatter, linter, strict types, import contracts
+#   make e2e     real kube-apiserver, real cosign, real registries, real buildah
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DHIGATE_CONFORMANCE_ASSETS ?= $(abspath ../shared/data/sigstore-conformance)
+export DHIGATE_CONFORMANCE_ASSETS
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format e2e golden lock certs clean wheel
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# The stamp is older than the locks whenever something must be installed again.
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+install: $(VENV)/.installed
+
+demo: install
+	$(BIN)/dhi-gate demo $(DEMO_FLAGS)
+
+test: install
+	$(BIN)/python -m coverage run -m pytest -m "not e2e" $(TEST_FLAGS)
+	$(BIN)/python -m coverage report --include "webhook/core/*" --fail-under 100
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+e2e: install
+	$(BIN)/python -m pytest -m e2e tests/e2e $(E2E_FLAGS)
+
+golden: install
+	DHIGATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_cases.py
+
+# The locks carry hashes and no index address; -U moves every pin.
+lock: install
+	$(BIN)/python -m uv pip compile -q $(LOCK_FLAGS) --generate-hashes --no-emit-index-url --universal \
+	  --python-version 3.11 requirements/runtime.in -o requirements/runtime.txt
+	$(BIN)/python -m uv pip compile -q $(LOCK_FLAGS) --generate-hashes --no-emit-index-url --universal \
+	  --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+
+certs: certs/dev/tls.crt
+
+certs/dev/tls.crt: | install
+	$(BIN)/dhi-gate certs dev
+
+wheel: install
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
