@@ -255,7 +255,7 @@ def test_a_policy_on_disk_is_loaded_with_its_key_files(tmp_path: Path) -> None:
     before = document.current
     document.reload()
 
-    assert document.current.authorities[1].keys != before.authorities[1].keys
+    assert document.current.authorities[1].signers != before.authorities[1].signers
     assert document.current.digest != before.digest
 
 

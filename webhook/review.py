@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 
@@ -20,12 +20,14 @@ from webhook.collect import collect_facts
 from webhook.core.catalog import Catalog
 from webhook.core.decision import decide
 from webhook.core.evidence import Evidence, PlatformEvidence, verify
-from webhook.core.facts import Known, Learnt
+from webhook.core.facts import Known, Learnt, Trouble
 from webhook.core.manifests import Descriptor, Malformed
 from webhook.core.policy import Mode, Policy, Requirements, Rule
 from webhook.core.questions import Question, ask
 from webhook.core.references import Digest, ImageReference, PinnedImage
 from webhook.core.signature_rules import check_signatures
+from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
+from webhook.core.trust import Trust
 from webhook.core.verdicts import Decision
 from webhook.core.workloads import Workload
 from webhook.layers import LayerInspector
@@ -39,12 +41,17 @@ ENCODING_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything outside that a review may touch. `catalog` is the one in force, None if there is none yet."""
+    """Everything outside that a review may touch.
+
+    `catalog` is the one in force, None if there is none yet; `roots` are the Sigstore roots that are refreshed in the
+    background, as far as they are known.
+    """
 
     registry: Registry
     layers: LayerInspector
     clock: Clock
     catalog: Catalog | None
+    roots: Mapping[TufMirror | PublicGood, TrustRoot | Trouble] = field(default_factory=dict)
     ceiling: Mode = Mode.ENFORCE
 
 
@@ -65,9 +72,10 @@ async def review(
     as_of = world.clock.now()
     questions = ask(workload, policy, as_of, rule=rule)
     learnt = deadline - ENCODING_SECONDS
+    trust = Trust(catalog=world.catalog, as_of=as_of, roots=world.roots)
     images = await asyncio.gather(
         *(
-            _examine(reference, asking, policy, world, share=workload.namespace or "", deadline=learnt)
+            _examine(reference, asking, policy, world, trust=trust, share=workload.namespace or "", deadline=learnt)
             for reference, asking in _by_image(questions).items()
         )
     )
@@ -97,19 +105,20 @@ async def _examine(
     policy: Policy,
     world: World,
     *,
+    trust: Trust,
     share: str,
     deadline: float,
 ) -> tuple[ImageReference, Evidence]:
     """Collect and verify; once more with the layers' content where a rule is satisfied but for that."""
     needs = reduce(or_, (question.needs for question in asking if question.needs))
     facts = await collect_facts(reference, needs, world.registry, deadline=deadline)
-    evidence = await asyncio.to_thread(verify, facts, policy, world.catalog)
+    evidence = await asyncio.to_thread(verify, facts, policy, trust)
     pending = _pending_layers(evidence, asking)
     if not pending or not isinstance(evidence.image, Known) or evidence.image.value is None:
         return reference, evidence
     content = await _read_layers(evidence.image.value, pending, world.layers, share=share, deadline=deadline)
     facts = replace(facts, layer_diff_ids=content)
-    return reference, await asyncio.to_thread(verify, facts, policy, world.catalog)
+    return reference, await asyncio.to_thread(verify, facts, policy, trust)
 
 
 def _pending_layers(evidence: Evidence, questions: tuple[Question, ...]) -> tuple[Descriptor, ...]:

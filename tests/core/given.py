@@ -15,9 +15,9 @@ from webhook.core.facts import Known, Learnt, PlatformImage, Trouble
 from webhook.core.manifests import Descriptor, ImageConfig, Malformed, Manifest, Platform
 from webhook.core.policy import (
     ApprovedBase,
-    Authority,
     BaseRequirement,
     Exemption,
+    KeyAuthority,
     Policy,
     Requirements,
     Revocation,
@@ -47,9 +47,9 @@ def public_key() -> PublicKey:
     return key
 
 
-DOCKER = Authority(name="docker-dhi", keys=(public_key(),))
-RELEASE = Authority(name="release", keys=(public_key(),))
-SANDBOX = Authority(name="sandbox", keys=(public_key(),))
+DOCKER = KeyAuthority(name="docker-dhi", keys=(public_key(),))
+RELEASE = KeyAuthority(name="release", keys=(public_key(),))
+SANDBOX = KeyAuthority(name="sandbox", keys=(public_key(),))
 
 API = ImageReference.parse(f"registry.example/shop/api:1.4.2@{digest('api')}")
 PYTHON = Repository.parse("dhi.io/python")
@@ -131,7 +131,7 @@ def pod(*uses: ImageUse, **changes: Any) -> Workload:  # noqa: ANN401 - any fiel
     return replace(ordinary, **changes)
 
 
-def vouched(*authorities: Authority, **changes: Any) -> SignatureFindings:  # noqa: ANN401 - any field
+def vouched(*authorities: KeyAuthority, **changes: Any) -> SignatureFindings:  # noqa: ANN401 - any field
     """Return findings in which exactly these authorities signed, each with its first key."""
     vouchers = tuple(Voucher(authority=a.name, key_fingerprint=a.keys[0].fingerprint) for a in authorities)
     return replace(SignatureFindings(vouchers=vouchers), **changes)

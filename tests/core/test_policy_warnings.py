@@ -46,7 +46,9 @@ def test_two_authorities_with_one_key_are_told() -> None:
     document["spec"]["authorities"].append({"name": "twin", "key": {"data": public_pem("release")}})
     document["spec"]["rules"][0]["require"]["signatures"]["from"].append("twin")
 
-    assert warned(document) == ("spec.authorities[1]: shares a key with `release`; one key counts as one signer",)
+    assert warned(document) == (
+        "spec.authorities[1]: shares a key or an identity with `release`; the two count as one signer",
+    )
 
 
 def test_a_base_that_no_rule_admits_is_told() -> None:

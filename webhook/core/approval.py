@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webhook.core.catalog import BaseBuild, VerifiedBy
-from webhook.core.policy import ApprovedBase, Authority, Policy
+from webhook.core.policy import ApprovedBase, Authority, KeyAuthority, Policy
 from webhook.core.references import Repository
 
 __all__ = ["approved", "base_authorities", "still_trusted"]
@@ -34,7 +34,8 @@ def still_trusted(verified_by: VerifiedBy, authorities: tuple[Authority, ...], r
     The authority's name may have changed; the key counts. An authority limited to other repositories cannot vouch.
     """
     return any(
-        any(key.fingerprint == verified_by.key_fingerprint for key in authority.keys)
+        isinstance(authority, KeyAuthority)
+        and any(key.fingerprint == verified_by.key_fingerprint for key in authority.keys)
         and (authority.repositories is None or any(glob.matches(str(repository)) for glob in authority.repositories))
         for authority in authorities
     )

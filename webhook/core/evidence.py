@@ -16,6 +16,7 @@ from webhook.core.policy import Policy, SignatureRequirement
 from webhook.core.references import Digest, PinnedImage
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.judge import judge_signatures
+from webhook.core.trust import Trust
 
 __all__ = ["Evidence", "PlatformEvidence", "count_signers", "verify"]
 
@@ -45,9 +46,9 @@ class Evidence:
     findings: SignatureFindings | None
 
 
-def verify(facts: Facts, policy: Policy, catalog: Catalog | None) -> Evidence:
+def verify(facts: Facts, policy: Policy, trust: Trust) -> Evidence:
     """Judge the bytes that were collected about one image against the keys of the policy and the builds on record."""
-    return Evidence(image=facts.image, platforms=_platforms(facts, catalog), findings=_findings(facts, policy))
+    return Evidence(image=facts.image, platforms=_platforms(facts, trust.catalog), findings=_findings(facts, policy))
 
 
 def count_signers(findings: SignatureFindings, requirement: SignatureRequirement) -> int:

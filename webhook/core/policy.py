@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from webhook.core.references import Digest, Glob, ImageReference, Repository
 from webhook.core.signatures.keys import PublicKey
+from webhook.core.signatures.trust_roots import TrustRootSource
+from webhook.core.text_patterns import TextPattern
 from webhook.core.workloads import ContainerKind, ImageUse, Requester
 
 __all__ = [
@@ -22,6 +24,9 @@ __all__ = [
     "Case",
     "EndOfLife",
     "Exemption",
+    "Identity",
+    "KeyAuthority",
+    "KeylessAuthority",
     "Mode",
     "Policy",
     "RegistrySettings",
@@ -29,6 +34,7 @@ __all__ = [
     "Revocation",
     "Rule",
     "SignatureRequirement",
+    "TransparencyLog",
 ]
 
 
@@ -52,17 +58,63 @@ class EndOfLife(IntEnum):
     DENY = 1
 
 
+class TransparencyLog(Enum):
+    """What an authority asks of the transparency log for its signatures."""
+
+    IGNORE = "ignore"
+    REQUIRE = "require"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authority:
+class KeyAuthority:
     """Someone who can vouch for images by a key. Any one of `keys` speaks for the authority (rotation).
 
-    With `repositories`, it can vouch only for those; with `annotations`, a signature counts only if it signed these.
+    With `transparency_log` REQUIRE, an entry in a log of `trust_root` must be there; with a `trust_root`, an entry that
+    is there must hold. A signature counts only if a trusted timestamp lies within `valid_from` and `valid_until`, where
+    these are given. With `repositories`, the authority can vouch only for those; with `annotations`, a signature counts
+    only if it signed these.
     """
 
     name: str
     keys: tuple[PublicKey, ...]
+    transparency_log: TransparencyLog = TransparencyLog.IGNORE
+    trust_root: TrustRootSource | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
     repositories: tuple[Glob, ...] | None = None
     annotations: Mapping[str, str] | None = None
+
+    @property
+    def signers(self) -> frozenset[object]:
+        """Who speaks for the authority; two authorities with one in common are one signer."""
+        return frozenset(key.fingerprint for key in self.keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom a certificate must name: both the issuer of the token and the subject."""
+
+    issuer: TextPattern
+    subject: TextPattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeylessAuthority:
+    """Someone who can vouch for images by a short-lived certificate that names one of `identities`."""
+
+    name: str
+    identities: tuple[Identity, ...]
+    trust_root: TrustRootSource
+    repositories: tuple[Glob, ...] | None = None
+    annotations: Mapping[str, str] | None = None
+
+    @property
+    def signers(self) -> frozenset[object]:
+        """Who speaks for the authority; two authorities with one in common are one signer."""
+        return frozenset(self.identities)
+
+
+Authority = KeyAuthority | KeylessAuthority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from webhook.core.complaints import Complaints
 from webhook.core.document_reading import Reading, Section, Value, attempt, did_you_mean
 from webhook.core.errors import ParseError
 from webhook.core.plain_text import printable
-from webhook.core.policy import ApprovedBase, Authority, RegistrySettings, Revocation
+from webhook.core.policy import ApprovedBase, Authority, KeyAuthority, RegistrySettings, Revocation
 from webhook.core.policy_files import PolicyFiles, certificates, public_keys
 from webhook.core.policy_words import parse_host, parse_image_glob, parse_line, parse_name, parse_tag_glob
 from webhook.core.references import Digest, Glob, Repository
@@ -115,7 +115,7 @@ def _authority(value: Value, names: set[str], files: PolicyFiles) -> Authority:
     held = _held_keys(section, files)
     repositories = section.optional("repositories", image_globs, None)
     annotations = section.optional("annotations", _annotations, None)
-    return Authority(
+    return KeyAuthority(
         name=name.value(),
         keys=held.value(),
         repositories=repositories.value(),

@@ -58,7 +58,7 @@ def _policy(value: Value, data: bytes, files: PolicyFiles) -> Policy:
     reachable = spec.optional("registries", lambda item: registries(item, files), ())
     revoked = spec.optional("revoked", revocations, ())
     pin_tags = spec.optional("pinTags", Value.flag, default=False)
-    rules = spec.required("rules", RuleReader(names=names, fingerprints=_fingerprints(vouching)).rules)
+    rules = spec.required("rules", RuleReader(names=names, signers=_signers(vouching)).rules)
     version.value()
     kind.value()
     return Policy(
@@ -77,13 +77,9 @@ def _metadata_name(value: Value) -> str:
     return value.section(keys.METADATA).required("name", lambda item: item.parsed(parse_name)).value()
 
 
-def _fingerprints(vouching: Reading[tuple[Authority, ...]]) -> dict[str, frozenset[Digest]]:
-    """Return the keys of each authority, by name; nothing if they could not all be read."""
-    return {
-        authority.name: frozenset(key.fingerprint for key in authority.keys)
-        for found in vouching.found
-        for authority in found
-    }
+def _signers(vouching: Reading[tuple[Authority, ...]]) -> dict[str, frozenset[object]]:
+    """Return who speaks for each authority, by name; nothing if they could not all be read."""
+    return {authority.name: authority.signers for found in vouching.found for authority in found}
 
 
 def _digest(parts: Iterable[bytes]) -> Digest:

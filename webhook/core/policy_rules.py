@@ -36,11 +36,11 @@ __all__ = ["RuleReader"]
 class RuleReader:
     """Reads rules that refer to names declared elsewhere in the document.
 
-    `fingerprints` are the keys of the declared authorities, by name, as far as they could be read.
+    `signers` are who speaks for the declared authorities, by name, as far as they could be read.
     """
 
     names: DeclaredNames
-    fingerprints: Mapping[str, frozenset[Digest]]
+    signers: Mapping[str, frozenset[object]]
 
     def rules(self, value: Value) -> tuple[Rule, ...]:
         """Read all rules: names are unique, and only the last one speaks about every namespace."""
@@ -121,9 +121,9 @@ class RuleReader:
 
     def _possible_signers(self, authorities: tuple[str, ...]) -> int:
         """Bound the number of distinct signers: no authority counts twice, and no key counts for two."""
-        if not all(name in self.fingerprints for name in authorities):
+        if not all(name in self.signers for name in authorities):
             return len(authorities)
-        keys_held = frozenset[Digest]().union(*(self.fingerprints[name] for name in authorities))
+        keys_held = frozenset[object]().union(*(self.signers[name] for name in authorities))
         return min(len(authorities), len(keys_held))
 
     def _base(self, value: Value) -> BaseRequirement:

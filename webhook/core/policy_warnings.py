@@ -50,12 +50,8 @@ def _authorities(policy: Policy) -> _Found:
         if authority.name not in used:
             yield path, f"no rule and no base asks for `{authority.name}`"
         for other in policy.authorities[:index]:
-            if _fingerprints(authority) & _fingerprints(other):
-                yield path, f"shares a key with `{other.name}`; one key counts as one signer"
-
-
-def _fingerprints(authority: Authority) -> frozenset[object]:
-    return frozenset(key.fingerprint for key in authority.keys)
+            if authority.signers & other.signers:
+                yield path, f"shares a key or an identity with `{other.name}`; the two count as one signer"
 
 
 def _bases(policy: Policy) -> _Found:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from webhook.core.facts import CandidateKind, SignatureCandidate, SignatureSearch
-from webhook.core.policy import Authority
+from webhook.core.policy import Authority, KeyAuthority
 from webhook.core.references import Digest, Glob, PinnedImage, Repository
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.judge import judge_signatures
@@ -33,7 +33,7 @@ def authority(
 ) -> Authority:
     """Return an authority with the keys of `signers`, or else of RELEASE."""
     pem = "".join(signer.public_pem for signer in signers or (RELEASE,))
-    return Authority(
+    return KeyAuthority(
         name=name,
         keys=load_public_keys(pem.encode()),
         repositories=tuple(Glob(pattern) for pattern in repositories) if repositories else None,

@@ -11,7 +11,7 @@ import pytest
 
 from webhook.core.facts import SignatureCandidate, SignatureSearch
 from webhook.core.manifests import Index, Manifest, parse_manifest, runnable_problem
-from webhook.core.policy import Authority
+from webhook.core.policy import Authority, KeyAuthority
 from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.core.signatures.discovery import candidates_in, signature_tag
 from webhook.core.signatures.findings import SignatureFindings, Voucher
@@ -22,7 +22,7 @@ ARTEFACTS = Path(__file__).parents[2] / "data" / "cosign"
 CASES: list[dict[str, Any]] = json.loads((ARTEFACTS / "cases.json").read_text(encoding="utf-8"))["cases"]
 SIGNATURES = {"cosign container image signature", "https://sigstore.dev/cosign/sign/v1"}
 AUTHORITIES = {
-    path.stem: Authority(name=path.stem, keys=load_public_keys(path.read_bytes()))
+    path.stem: KeyAuthority(name=path.stem, keys=load_public_keys(path.read_bytes()))
     for path in sorted(ARTEFACTS.glob("*.pub"))
 }
 
@@ -118,8 +118,8 @@ def test_signed_annotations_are_found(form: str) -> None:
     (case,) = [case for case in CASES if case["name"] == f"annotated-{form}"]
     subject = Digest.parse(case["digest"])
     keys = AUTHORITIES["ecdsa-p256"].keys
-    content = Authority(name="content", keys=keys, annotations={"env": "production", "ticket": "PLAT-112"})
-    demanding = Authority(name="demanding", keys=keys, annotations={"env": "staging"})
+    content = KeyAuthority(name="content", keys=keys, annotations={"env": "production", "ticket": "PLAT-112"})
+    demanding = KeyAuthority(name="demanding", keys=keys, annotations={"env": "staging"})
 
     assert [voucher.authority for voucher in findings(case, subject, content, demanding).vouchers] == ["content"]
 

@@ -23,7 +23,7 @@ from tests.core.signatures.given import (
     simple_of,
 )
 from webhook.core.facts import SignatureCandidate, SignatureSearch, Trouble
-from webhook.core.policy import Authority
+from webhook.core.policy import KeyAuthority
 from webhook.core.references import Digest, PinnedImage
 from webhook.core.signatures.findings import BrokenSignature, SignatureFindings, Voucher
 from webhook.core.signatures.judge import MAX_CANDIDATES, judge_signatures
@@ -419,7 +419,7 @@ def test_the_bytes_of_all_candidates_are_bounded() -> None:
 def test_a_failure_while_judging_is_neither_yes_nor_no(sign: Sign) -> None:
     """If judging one candidate fails unexpectedly, the others count and the findings are incomplete."""
     unusable = PublicKey(key=cast("Any", None), fingerprint=digest("unusable"))
-    spoilt = Authority(name="spoilt", keys=(unusable,))
+    spoilt = KeyAuthority(name="spoilt", keys=(unusable,))
     findings = judged(sign(STRANGER), sign(RELEASE), by=(authority(), spoilt))
 
     assert findings.vouchers == A_VOUCHER.vouchers

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webhook.core.policy import Authority
+from webhook.core.policy import Authority, KeyAuthority
 from webhook.core.references import Digest
 from webhook.core.signatures.keys import PublicKey
 
@@ -37,7 +37,7 @@ class Keyring:
         """Collect the keys; one that several authorities share comes once, with all its holders."""
         keys: dict[Digest, HeldKey] = {}
         for authority in authorities:
-            for key in authority.keys:
+            for key in authority.keys if isinstance(authority, KeyAuthority) else ():
                 holders = keys[key.fingerprint].holders if key.fingerprint in keys else ()
                 keys[key.fingerprint] = HeldKey(key=key, holders=(*holders, authority))
         return cls(keys=keys)
