@@ -22,7 +22,8 @@ from webhook.demo.layers import EMPTY_TAR, Layer
 
 EMPTY = Layer(tar=EMPTY_TAR, blob=EMPTY_TAR, media_type="").diff_id
 INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
-WORDS = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
+WORDS = st.text(alphabet='ab1 /"\\\n\x00\u00e9\u2028\U0001f600', max_size=8)
+NAMES = st.text(alphabet="ab1 \u00e9", min_size=1, max_size=8)
 
 
 @st.composite
@@ -39,9 +40,9 @@ def builds(draw: st.DrawFn) -> BaseBuild:
         index_digest=draw(st.none() | st.just(digest(f"index {seed}"))),
         digest=digest(f"manifest {seed}"),
         diff_ids=diff_ids,
-        created=draw(INSTANTS.filter(lambda instant: instant <= NOW)),
+        created=draw(INSTANTS),
         end_of_life=draw(st.none() | st.dates(date(2020, 1, 1), date(2040, 1, 1))),
-        variant=draw(WORDS.filter(bool)),
+        variant=draw(NAMES),
         distro=draw(WORDS),
         fips=draw(st.booleans()),
         definition=draw(WORDS),
@@ -50,8 +51,8 @@ def builds(draw: st.DrawFn) -> BaseBuild:
         last_seen=NOW,
         superseded_at=None if status is Status.ACTIVE else superseded_at,
         status=status,
-        reason=draw(WORDS.filter(bool)) if status is Status.REVOKED else None,
-        verified_by=VerifiedBy(authority=draw(WORDS.filter(bool)), key_fingerprint=digest("key")),
+        reason=draw(NAMES) if status is Status.REVOKED else None,
+        verified_by=VerifiedBy(authority=draw(NAMES), key_fingerprint=digest("key")),
     )
 
 
@@ -75,7 +76,7 @@ def complaints(value: object) -> list[str]:
     return [str(error) for error in caught.value.errors]
 
 
-@given(st.lists(builds(), max_size=5, unique_by=lambda b: (b.repository, b.root, b.digest)))
+@given(st.lists(builds(), max_size=3, unique_by=lambda b: (b.repository, b.root, b.digest)))
 def test_what_was_printed_is_read_back(found: list[BaseBuild]) -> None:
     """Reading undoes printing, and printing again gives the same bytes."""
     printed = print_catalog(seal(policy="production", synced_at=NOW, builds=found))

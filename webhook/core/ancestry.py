@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import assert_never
 
 from webhook.core.catalog import BaseBuild, Catalog, chain_key
 from webhook.core.facts import Known, Learnt, PlatformImage, Trouble
@@ -143,7 +144,8 @@ def _prove(
     for layer, claimed, known in zip(
         image.manifest.layers[:height], image.config.diff_ids[:height], catalogued, strict=True
     ):
-        match layer_diff_ids.get(layer.digest):
+        learnt = layer_diff_ids.get(layer.digest)
+        match learnt:
             case Malformed() as malformed:
                 return malformed
             case Known(value=content) if content != claimed:
@@ -153,6 +155,8 @@ def _prove(
             case Trouble() | None:
                 if layer.digest not in known:
                     pending.append(layer.digest)
+            case _:
+                assert_never(learnt)
     return LayerProof(pending=tuple(dict.fromkeys(pending)))
 
 

@@ -58,7 +58,10 @@ def observe(builds: tuple[BaseBuild, ...], sighting: Sighting, *, now: datetime)
     for fresh in sighting.verified:
         known = recorded.get((fresh.root, fresh.digest))
         recorded[fresh.root, fresh.digest] = _renewed(known, fresh) if known else _born(fresh, revoked, now)
-    seen = tuple(_seen(build, sighting, now) for build in recorded.values())
+    tags_by_root: dict[Digest, tuple[str, ...]] = {}
+    for tag, root in sighting.carried.items():
+        tags_by_root[root] = (*tags_by_root.get(root, ()), tag)
+    seen = tuple(_seen(build, tags_by_root.get(build.root, ()), now) for build in recorded.values())
     others = tuple(build for build in builds if build.repository != sighting.repository)
     return (*others, *_settle(seen, sighting, now))
 
@@ -130,8 +133,8 @@ def _renewed(known: BaseBuild, fresh: BaseBuild) -> BaseBuild:
     )
 
 
-def _seen(build: BaseBuild, sighting: Sighting, now: datetime) -> BaseBuild:
-    tags = tuple(tag for tag, root in sighting.carried.items() if root == build.root)
+def _seen(build: BaseBuild, tags: tuple[str, ...], now: datetime) -> BaseBuild:
+    """Return a record of a build to which these tags point now."""
     return replace(build, tags=_joined(build.tags, tags), last_seen=now) if tags else build
 
 

@@ -26,6 +26,7 @@ KIND = "BaseCatalog"
 MAX_CATALOG_BYTES = 256 * 1024 * 1024
 MAX_DEPTH = 8
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _DOCUMENT = Keys(known=("apiVersion", "kind", "metadata", "bases"))
 _METADATA = Keys(known=("policy", "syncedAt", "revision"))
 
@@ -143,4 +144,4 @@ def _print_time(instant: datetime) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)

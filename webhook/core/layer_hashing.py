@@ -10,7 +10,7 @@ import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import zstandard
 
@@ -73,6 +73,8 @@ class DiffIdHasher:
                 return Malformed(what=f"layer {layer.short}", why=why)
             case None:
                 return self._output.digest()
+            case _:
+                assert_never(self._settled)
 
     def _unpack(self, piece: bytes) -> None:
         self._output.compressed_bytes += len(piece)

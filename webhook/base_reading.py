@@ -1,0 +1,68 @@
+"""Reading a base from a registry: its signature first, then everything that it offers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import assert_never
+
+from webhook.collect import collect_platforms, search_signatures
+from webhook.core.base_identity import Unfit
+from webhook.core.base_recording import VerifiedBase
+from webhook.core.catalog import VerifiedBy
+from webhook.core.facts import Known, Trouble
+from webhook.core.manifests import Malformed
+from webhook.core.plain_text import printable
+from webhook.core.policy import Authority
+from webhook.core.references import PinnedImage, Repository
+from webhook.core.signatures.findings import SignatureFindings
+from webhook.core.signatures.judge import judge_signatures
+from webhook.ports import Registry
+
+__all__ = ["read_base"]
+
+
+async def read_base(
+    registry: Registry,
+    source: PinnedImage,
+    canonical: Repository,
+    authorities: tuple[Authority, ...],
+    *,
+    deadline: float,
+) -> VerifiedBase | Unfit | Trouble:
+    """Read and verify what `source` names, which lies in the `canonical` repository or in a mirror of it.
+
+    1. Find the signatures over exactly this digest: the index where there is one, for that is what Docker signs.
+    2. One of `authorities` must have signed it. It vouches for the canonical repository, wherever the bytes come from.
+    3. Read the manifest and config of every platform, by digest. What is signed by digest covers them all.
+
+    Source: docker-hardened-images/keyring README (index signatures); `deadline` as in `webhook.ports`.
+    """
+    search = await search_signatures(registry, source, deadline=deadline)
+    image = PinnedImage(repository=canonical, digest=source.digest, tag=source.tag)
+    findings = await asyncio.to_thread(judge_signatures, search, image, authorities)
+    if not findings.vouchers:
+        return findings.incomplete or _unsigned(findings, authorities)
+    platforms = await collect_platforms(registry, source, deadline=deadline)
+    match platforms:
+        case Known(value=images):
+            voucher = findings.vouchers[0]
+            verified_by = VerifiedBy(authority=voucher.authority, key_fingerprint=voucher.key_fingerprint)
+            return VerifiedBase(root=source.digest, platforms=images, verified_by=verified_by)
+        case Malformed(what=what, why=why):
+            return Unfit(why=f"it is not well formed: {what}: {why}")
+        case Trouble() as trouble:
+            return trouble
+        case None:
+            return Unfit(why="the registry does not have it")
+        case _:
+            assert_never(platforms)
+
+
+def _unsigned(findings: SignatureFindings, authorities: tuple[Authority, ...]) -> Unfit:
+    wanted = ", ".join(authority.name for authority in authorities)
+    if findings.broken:
+        broken = findings.broken[0]
+        return Unfit(why=f"a signature by {broken.authority} does not hold: {printable(broken.why)}")
+    if findings.strangers:
+        return Unfit(why=f"it is signed, but not by {wanted}")
+    return Unfit(why=f"it is not signed by {wanted}")
