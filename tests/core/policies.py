@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 import trustme
 import yaml
 
+from tests.sigstore_stand.stand import SigstoreStand
 from webhook.core.errors import DocumentError
 from webhook.core.policy import Policy
 from webhook.core.policy_document import parse_policy
 from webhook.demo.keys import SigningKey
 
 Path = tuple[str | int, ...]
+NOTATION = pathlib.Path(__file__).parents[1] / "data" / "notation"
+TUF_ROOT = b'{"signed": {"_type": "root"}, "signatures": []}'
 
 
 @cache
@@ -31,9 +35,22 @@ def ca_pem() -> str:
     return trustme.CA().cert_pem.bytes().decode()
 
 
+@cache
+def trusted_root() -> bytes:
+    """Return the trusted root of a private Sigstore."""
+    return SigstoreStand.create().trusted_root()
+
+
 def files(**more: bytes) -> Callable[[str], bytes]:
     """Return a reader of the files that policies here refer to, and of `more` (`name_pem` is `name.pem`)."""
-    contents = {"release.pem": public_pem("release").encode(), "ca.pem": ca_pem().encode()}
+    contents = {
+        "release.pem": public_pem("release").encode(),
+        "ca.pem": ca_pem().encode(),
+        "trusted_root.json": trusted_root(),
+        "root.json": TUF_ROOT,
+        "root.pem": NOTATION.joinpath("root.pem").read_bytes(),
+        "root.crl": NOTATION.joinpath("root.crl").read_bytes(),
+    }
     contents |= {name.replace("_", "."): data for name, data in more.items()}
 
     def read_file(name: str) -> bytes:
@@ -72,7 +89,8 @@ def _complete() -> dict[str, Any]:
     required = spec["rules"][0]["require"]
     required["pinned"] = True
     required["signatures"]["atLeast"] = 2
-    required["base"] |= {"fips": False, "intact": False}
+    required["base"] |= {"fips": True, "intact": False}
+    required["attestations"][1]["deny"]["fixedOnly"] = True
     return document
 
 
@@ -128,8 +146,23 @@ spec:
       key: {{data: "", transparencyLog: ignore}}
       annotations: {{env: production}}
     - name: release
-      key: {{file: release.pem}}
+      key: {{file: release.pem, trustRoot: {{file: trusted_root.json}}, validFrom: 2026-01-01, validUntil: 2027-12-31}}
       repositories: ["registry.example/**", dhi.io/*]
+    - name: pipeline
+      keyless:
+        trustRoot: {{file: trusted_root.json}}
+        identities:
+          - {{issuer: "https://gitlab.example", subject: "https://gitlab.example/shop//ci.yml@refs/heads/main"}}
+          - {{issuerRegExp: "https://[a-z]+[.]example", subjectRegExp: ".*@example[.]com"}}
+    - name: builders
+      keyless:
+        trustRoot: {{tuf: {{mirror: "https://tuf.example/sigstore", root: root.json}}}}
+        identities: [{{issuer: "https://gitlab.example", subject: builder@example.com}}]
+    - name: notary
+      notation:
+        trustStore: {{file: root.pem}}
+        trustedIdentities: ["x509.subject: CN=release,O=Example"]
+        crls: [{{file: root.crl}}]
   bases:
     - repository: dhi.io/python
       tags: ["3.13*"]
@@ -154,10 +187,25 @@ spec:
           maxAge: 60d
           maxLag: 14d
           endOfLife: deny
-          evidence: [layers]
+          evidence: [layers, provenance]
+        attestations:
+          - {{type: "https://spdx.dev/Document", from: [release]}}
+          - type: https://cosign.sigstore.dev/attestation/vuln/v1
+            from: [release]
+            maxAge: 7d
+            deny: {{severities: [CRITICAL, HIGH], fixedOnly: ""}}
+            vex: {{from: [release]}}
+          - type: https://slsa.dev/provenance/v1
+            from: [release]
+            builders: ["https://gitlab.example/runners/**"]
+            sources: ["https://gitlab.example/shop/*"]
         user: nonRoot
       except:
-        - {{name: debugging, containers: [ephemeral], images: [dhi.io/busybox], groups: [sre], require: {{}}}}
+        - name: debugging
+          containers: [ephemeral]
+          images: [dhi.io/busybox]
+          groups: [sre]
+          require: {{signatures: {{from: [pipeline, builders, notary]}}}}
         - {{name: agent, images: [vendor.example/agent], exempt: {{reason: PLAT-112, expires: 2027-03-31}}}}
     - name: system
       namespaces: [kube-system]

@@ -15,7 +15,7 @@ ALL = SignatureRequirement(authorities=("docker-dhi", "release", "sandbox"), at_
 def by_keys(**keys: str) -> SignatureFindings:
     """Return findings in which each authority vouched with the named keys, one letter a key."""
     return SignatureFindings(
-        vouchers=tuple(Voucher(authority=a, key_fingerprint=digest(k)) for a, letters in keys.items() for k in letters)
+        vouchers=tuple(Voucher(authority=a, signer=digest(k)) for a, letters in keys.items() for k in letters)
     )
 
 

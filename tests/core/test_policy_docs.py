@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.core.json_schema import load_schema, violations
-from tests.core.policies import ca_pem, parse
+from tests.core.policies import NOTATION, TUF_ROOT, ca_pem, parse, trusted_root
 from webhook.core.complaints import Complaints
 from webhook.core.policy_keys import SECTIONS
 from webhook.core.policy_warnings import warnings
@@ -25,6 +25,11 @@ def example() -> str:
 
 def read_file(name: str) -> bytes:
     """Return the files that the example says lie beside it."""
+    beside = {"trusted_root.json": trusted_root(), "root.json": TUF_ROOT}
+    if name in beside:
+        return beside[name]
+    if name == "issuing.crl":
+        return NOTATION.joinpath(name).read_bytes()
     return ca_pem().encode() if name == "ca.pem" else (ROOT / "certs" / "dhi" / name).read_bytes()
 
 

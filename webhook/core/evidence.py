@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from webhook.core.ancestry import Ancestry, LayerProof, chain_ids, trace
+from webhook.core.attestations.judge import judge_attestations
+from webhook.core.attestations.statements import AttestationFindings
 from webhook.core.catalog import Catalog
 from webhook.core.facts import Facts, Known, Learnt, PlatformImage, Trouble
 from webhook.core.manifests import Descriptor, Malformed
 from webhook.core.policy import Policy, SignatureRequirement
+from webhook.core.provenance_descent import ProvenanceDescent, trace_provenance
 from webhook.core.references import Digest, PinnedImage
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.judge import judge_signatures
@@ -23,11 +26,15 @@ __all__ = ["Evidence", "PlatformEvidence", "count_signers", "verify"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformEvidence:
-    """What is proven about one runnable child. `ancestry` is None if there is no catalog to compare with."""
+    """What is proven about one runnable child. `ancestry` is None if there is no catalog to compare with.
+
+    `descents` are what verified provenance about the child, or about its index, names as its images.
+    """
 
     image: PlatformImage
     chain_ids: tuple[Digest, ...]
     ancestry: Ancestry | None
+    descents: tuple[ProvenanceDescent, ...] = ()
 
     @property
     def pending_layers(self) -> tuple[Descriptor, ...]:
@@ -44,22 +51,31 @@ class Evidence:
     image: Learnt[PinnedImage | None]
     platforms: Known[tuple[PlatformEvidence, ...]] | Trouble | Malformed | None
     findings: SignatureFindings | None
+    attestations: AttestationFindings | None = None
 
 
 def verify(facts: Facts, policy: Policy, trust: Trust) -> Evidence:
-    """Judge the bytes that were collected about one image against the keys of the policy and the builds on record."""
-    return Evidence(image=facts.image, platforms=_platforms(facts, trust.catalog), findings=_findings(facts, policy))
+    """Judge what was collected about one image against the authorities of the policy and the builds on record."""
+    findings = _findings(facts, policy, trust)
+    attestations = _attestations(facts, policy, trust, over_index=findings or SignatureFindings())
+    return Evidence(
+        image=facts.image,
+        platforms=_platforms(facts, trust.catalog, attestations),
+        findings=findings,
+        attestations=attestations,
+    )
 
 
 def count_signers(findings: SignatureFindings, requirement: SignatureRequirement) -> int:
-    """Count the distinct authorities of the requirement that vouched, each with a key that counts for no other.
+    """Count the distinct authorities of the requirement that vouched, each with a signer that counts for no other.
 
-    Two authorities that share a key are one signer, so authorities are matched to keys, one to one, as many as can be.
+    Two authorities that share a key, or an identity, are one signer, so authorities are matched to signers, one to one,
+    as many as can be.
     """
     keys: dict[str, list[Digest]] = {}
     for voucher in findings.vouchers:
         if voucher.authority in requirement.authorities:
-            keys.setdefault(voucher.authority, []).append(voucher.key_fingerprint)
+            keys.setdefault(voucher.authority, []).append(voucher.signer)
     taken: dict[Digest, str] = {}
     return sum(_place(authority, keys, taken, set()) for authority in keys)
 
@@ -77,7 +93,7 @@ def _place(authority: str, keys: dict[str, list[Digest]], taken: dict[Digest, st
 
 
 def _platforms(
-    facts: Facts, catalog: Catalog | None
+    facts: Facts, catalog: Catalog | None, attestations: AttestationFindings | None
 ) -> Known[tuple[PlatformEvidence, ...]] | Trouble | Malformed | None:
     if not isinstance(facts.platforms, Known):
         return facts.platforms
@@ -87,13 +103,41 @@ def _platforms(
                 image=image,
                 chain_ids=chain_ids(image.config.diff_ids),
                 ancestry=trace(image, catalog, facts.layer_diff_ids) if catalog else None,
+                descents=_descents(facts, image, catalog, attestations),
             )
             for image in facts.platforms.value
         )
     )
 
 
-def _findings(facts: Facts, policy: Policy) -> SignatureFindings | None:
+def _descents(
+    facts: Facts, image: PlatformImage, catalog: Catalog | None, attestations: AttestationFindings | None
+) -> tuple[ProvenanceDescent, ...]:
+    """Trace the provenance about a platform, or about the index through which it was asked for."""
+    if catalog is None or attestations is None or not isinstance(facts.image, Known) or facts.image.value is None:
+        return ()
+    digests = {image.digest, facts.image.value.digest}
+    about = tuple(statement for statement in attestations.statements if not statement.subjects.isdisjoint(digests))
+    return trace_provenance(about, image.config.platform, catalog)
+
+
+def _findings(facts: Facts, policy: Policy, trust: Trust) -> SignatureFindings | None:
     if facts.signatures is None or not isinstance(facts.image, Known) or facts.image.value is None:
         return None
-    return judge_signatures(facts.signatures, facts.image.value, policy.authorities)
+    return judge_signatures(facts.signatures, facts.image.value, policy.authorities, trust)
+
+
+def _attestations(
+    facts: Facts, policy: Policy, trust: Trust, *, over_index: SignatureFindings
+) -> AttestationFindings | None:
+    if facts.attestations is None or not isinstance(facts.image, Known) or facts.image.value is None:
+        return None
+    platforms = facts.platforms.value if isinstance(facts.platforms, Known) else ()
+    return judge_attestations(
+        facts.attestations,
+        facts.image.value,
+        tuple(platform.digest for platform in platforms),
+        policy.authorities,
+        trust,
+        over_index=over_index,
+    )

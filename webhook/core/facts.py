@@ -14,6 +14,9 @@ from webhook.core.manifests import ImageConfig, Malformed, Manifest
 from webhook.core.references import Digest, ImageReference, PinnedImage
 
 __all__ = [
+    "AttestationCandidate",
+    "AttestationKind",
+    "AttestationSearch",
     "CandidateKind",
     "Facts",
     "Known",
@@ -57,6 +60,10 @@ class CandidateKind(Enum):
     """`payload` is the signed JSON, `annotations` hold the signature (cosign's classic form, and its OCI 1.1 form)."""
     BUNDLE = "bundle"
     """`payload` is a Sigstore bundle, JSON."""
+    NOTATION_JWS = "notation-jws"
+    """`payload` is a Notation envelope, JSON."""
+    NOTATION_COSE = "notation-cose"
+    """`payload` is a Notation envelope, CBOR."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,45 @@ class SignatureSearch:
     incomplete: Trouble | None = None
 
 
+class AttestationKind(Enum):
+    """How a candidate for an attestation is packed. The kind says how to read it, never whether to believe it."""
+
+    ENVELOPE = "envelope"
+    """`payload` is a DSSE envelope, JSON (cosign's classic form)."""
+    BUNDLE = "bundle"
+    """`payload` is a Sigstore bundle, JSON."""
+    PLAIN = "plain"
+    """`payload` is the bare statement: whoever vouches for it signed the manifest that carries it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationCandidate:
+    """Bytes that may be a statement about the image they were found with.
+
+    `manifest` is the manifest that carried them; `annotations` are those of their layer descriptor, which nobody
+    signed.
+    """
+
+    kind: AttestationKind
+    manifest: Digest
+    payload: bytes
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationSearch:
+    """All candidates that were found for an image and its platforms. With `incomplete`, more may exist.
+
+    `over_manifests` holds what may be signatures over the manifests of plain candidates. `in_index` are those of these
+    manifests that the image's own index lists, so that a signature over the index is one over them.
+    """
+
+    candidates: tuple[AttestationCandidate, ...]
+    over_manifests: Mapping[Digest, SignatureSearch] = field(default_factory=dict)
+    in_index: frozenset[Digest] = frozenset()
+    incomplete: Trouble | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformImage:
     """One runnable child of an image (or the image itself): its manifest and config, strictly read."""
@@ -98,6 +144,7 @@ class Facts:
     `platforms`: every runnable child, or the one way in which the image is not well formed, or why nobody knows;
     None if nobody asked.
     `signatures`: what was found attached to the resolved digest; None if nobody asked.
+    `attestations`: what was found attached to the resolved digest and to its platforms; None if nobody asked.
     `layer_diff_ids`: by compressed layer digest, the digest of the uncompressed bytes as the gate itself computed it,
     or why it is not known, or in which way the layer is not well formed.
     """
@@ -106,4 +153,5 @@ class Facts:
     image: Learnt[PinnedImage | None]
     platforms: Learnt[tuple[PlatformImage, ...]] | Malformed | None = None
     signatures: SignatureSearch | None = None
+    attestations: AttestationSearch | None = None
     layer_diff_ids: Mapping[Digest, Learnt[Digest] | Malformed] = field(default_factory=dict)

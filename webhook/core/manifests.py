@@ -9,13 +9,13 @@ shape may run. They are apart because signatures and attestations are manifests 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from webhook.core.descriptors import Descriptor, Platform, read_descriptor, read_digest, read_platform
 from webhook.core.errors import ParseError
+from webhook.core.instants import parse_instant
 from webhook.core.plain_text import printable
 from webhook.core.references import Digest
 from webhook.core.strict_json import JsonObject, parse_json
@@ -91,9 +91,6 @@ _RUNTIME_KEYS = frozenset(
         "OnBuild",
         "Shell",
     }
-)
-_INSTANT = re.compile(
-    r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)", re.ASCII
 )
 
 
@@ -305,12 +302,8 @@ def _read_diff_id(text: str, *, path: str) -> Digest:
 
 
 def _read_instant(source: JsonObject, key: str) -> datetime:
-    """Read a date and time of RFC 3339, section 5.6, as an instant in UTC."""
-    parts = _INSTANT.fullmatch(source.text(key))
-    if parts is None:
-        raise ParseError(source.at(key), "is not a date and time of RFC 3339")
-    microseconds = (parts["fraction"] or "0")[:6].ljust(6, "0")
+    """Read a field that holds an instant."""
     try:
-        return datetime.fromisoformat(f"{parts['second']}.{microseconds}{parts['zone']}").astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ParseError(source.at(key), "is no date that exists") from None
+        return parse_instant(source.text(key))
+    except ParseError as error:
+        raise ParseError(source.at(key), error.message) from None

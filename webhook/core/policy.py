@@ -11,15 +11,22 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum, IntEnum
 
+from cryptography import x509
+
+from webhook.core.attestations.findings_of_scanners import Severity
 from webhook.core.references import Digest, Glob, ImageReference, Repository
 from webhook.core.signatures.keys import PublicKey
+from webhook.core.signatures.notation.revocation import RevocationList
+from webhook.core.signatures.notation.subjects import TrustedSubject
 from webhook.core.signatures.trust_roots import TrustRootSource
 from webhook.core.text_patterns import TextPattern
 from webhook.core.workloads import ContainerKind, ImageUse, Requester
 
 __all__ = [
     "ApprovedBase",
+    "AttestationRequirement",
     "Authority",
+    "BaseEvidence",
     "BaseRequirement",
     "Case",
     "EndOfLife",
@@ -28,6 +35,7 @@ __all__ = [
     "KeyAuthority",
     "KeylessAuthority",
     "Mode",
+    "NotationAuthority",
     "Policy",
     "RegistrySettings",
     "Requirements",
@@ -35,6 +43,7 @@ __all__ = [
     "Rule",
     "SignatureRequirement",
     "TransparencyLog",
+    "VulnerabilityLimit",
 ]
 
 
@@ -113,8 +122,32 @@ class KeylessAuthority:
         """Who speaks for the authority; two authorities with one in common are one signer."""
         return frozenset(self.identities)
 
+    def is_meant_by(self, issuer: str, subject: str) -> bool:
+        """Tell whether a certificate that names both speaks for the authority."""
+        return any(each.issuer.matches(issuer) and each.subject.matches(subject) for each in self.identities)
 
-Authority = KeyAuthority | KeylessAuthority
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotationAuthority:
+    """Someone who can vouch for images by a certificate that names one of `identities` and chains to `trust_store`.
+
+    With `crls`, every certificate below the trusted one must stand in no list, and its issuer must have one.
+    """
+
+    name: str
+    trust_store: tuple[x509.Certificate, ...]
+    identities: tuple[TrustedSubject, ...]
+    crls: tuple[RevocationList, ...] = ()
+    repositories: tuple[Glob, ...] | None = None
+    annotations: Mapping[str, str] | None = None
+
+    @property
+    def signers(self) -> frozenset[object]:
+        """Who speaks for the authority; two authorities with one in common are one signer."""
+        return frozenset(self.identities)
+
+
+Authority = KeyAuthority | KeylessAuthority | NotationAuthority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +185,20 @@ class SignatureRequirement:
     at_least: int = 1
 
 
+class BaseEvidence(Enum):
+    """What may show on which base an image stands; the value is the word of the policy and of the report."""
+
+    LAYERS = "layers"
+    PROVENANCE = "provenance"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseRequirement:
     """The image must start with the layers of an approved base that satisfies the rest.
 
     `max_age` counts since the base was built, `max_lag` since a newer build of the same tag was seen.
-    `repositories` narrows the policy's bases; None leaves them all.
+    `repositories` narrows the policy's bases; None leaves them all. With PROVENANCE among the `evidence`, an image
+    whose layers show no base may be admitted on the provenance that the same rule requires.
     """
 
     repositories: tuple[Repository, ...] | None = None
@@ -165,15 +206,44 @@ class BaseRequirement:
     max_age: timedelta | None = None
     max_lag: timedelta | None = None
     end_of_life: EndOfLife = EndOfLife.DENY
+    fips: bool = False
+    evidence: tuple[BaseEvidence, ...] = (BaseEvidence.LAYERS,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VulnerabilityLimit:
+    """Which findings of a scanner keep an image out. With `fixed_only`, those for which no fix is known do not."""
+
+    severities: frozenset[Severity]
+    fixed_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationRequirement:
+    """A statement of that predicate type about the image must be there, signed by one of `authorities`.
+
+    `max_age` counts since it was signed. `deny` is for vulnerability reports; findings that an OpenVEX statement by one
+    of `vex` excuses do not count. `builders` and `sources` are for provenance: globs that the builder's id and every
+    source repository must fit.
+    """
+
+    type: str
+    authorities: tuple[str, ...]
+    max_age: timedelta | None = None
+    deny: VulnerabilityLimit | None = None
+    vex: tuple[str, ...] = ()
+    builders: tuple[Glob, ...] | None = None
+    sources: tuple[Glob, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What a rule, or a case inside it, asks of an image. What is None is not asked."""
+    """What a rule, or a case inside it, asks of an image. What is None, or empty, is not asked."""
 
     pinned: bool = True
     signatures: SignatureRequirement | None = None
     base: BaseRequirement | None = None
+    attestations: tuple[AttestationRequirement, ...] = ()
     non_root: bool = False
 
 

@@ -1,4 +1,4 @@
-"""The part of an ImagePolicy that rules refer to: authorities, bases, registries, revocations."""
+"""The part of an ImagePolicy that rules refer to: names of authorities, bases, registries, revocations."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from typing import TypeVar
 
 from webhook.core import policy_keys as keys
 from webhook.core.complaints import Complaints
-from webhook.core.document_reading import Reading, Section, Value, attempt, did_you_mean
-from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
-from webhook.core.policy import ApprovedBase, Authority, KeyAuthority, RegistrySettings, Revocation
-from webhook.core.policy_files import PolicyFiles, certificates, public_keys
+from webhook.core.document_reading import Section, Value, attempt, did_you_mean
+from webhook.core.policy import ApprovedBase, RegistrySettings, Revocation
+from webhook.core.policy_files import PolicyFiles, certificates
 from webhook.core.policy_words import parse_host, parse_image_glob, parse_line, parse_name, parse_tag_glob
 from webhook.core.references import Digest, Glob, Repository
-from webhook.core.signatures.keys import PublicKey
 
 __all__ = [
     "DeclaredNames",
-    "authorities",
     "bases",
     "image_globs",
     "line",
@@ -35,19 +31,21 @@ T = TypeVar("T")
 class DeclaredNames:
     """The names that one part of the document may use because another declares them.
 
-    None if they cannot be told; the declaration is then complained about, and its uses are not.
+    None if they cannot be told; the declaration is then complained about, and its uses are not. `certified` are those
+    authorities that vouch by certificates.
     """
 
     authorities: frozenset[str] | None
+    certified: frozenset[str]
     bases: frozenset[Repository] | None
 
     @classmethod
     def of(cls, spec: Section) -> DeclaredNames:
         """Look ahead without complaining: the declarations are read in full elsewhere."""
+        declared = _look_ahead(spec, "authorities", _declared_authority)
         return cls(
-            authorities=_look_ahead(
-                spec, "authorities", lambda item: item.section(keys.AUTHORITY).required("name", _name).value()
-            ),
+            authorities=None if declared is None else frozenset(name for name, _ in declared),
+            certified=frozenset(name for name, by_certificate in declared or () if by_certificate),
             bases=_look_ahead(
                 spec, "bases", lambda item: item.section(keys.BASE).required("repository", _repository).value()
             ),
@@ -60,6 +58,13 @@ class DeclaredNames:
             value.refuse(f"no authority has this name{did_you_mean(name, sorted(self.authorities))}")
         return name
 
+    def base_signer(self, value: Value) -> str:
+        """Read the name of a declared authority that may vouch for a base: the catalog records keys."""
+        name = self.authority(value)
+        if name in self.certified:
+            value.refuse_unsupported()
+        return name
+
     def base(self, value: Value) -> Repository:
         """Read the repository of a declared base."""
         repository = _repository(value)
@@ -67,12 +72,6 @@ class DeclaredNames:
             near = did_you_mean(str(repository), sorted(str(base) for base in self.bases))
             value.refuse(f"spec.bases does not list this repository{near}")
         return repository
-
-
-def authorities(value: Value, files: PolicyFiles) -> tuple[Authority, ...]:
-    """Read who can vouch for images; names are unique."""
-    names: set[str] = set()
-    return value.items(lambda item: _authority(item, names, files))
 
 
 def bases(value: Value, names: DeclaredNames) -> tuple[ApprovedBase, ...]:
@@ -109,60 +108,11 @@ def line(value: Value) -> str:
     return value.parsed(parse_line)
 
 
-def _authority(value: Value, names: set[str], files: PolicyFiles) -> Authority:
-    section = value.section(keys.AUTHORITY)
-    name = section.required("name", lambda item: unique_name(item, names))
-    held = _held_keys(section, files)
-    repositories = section.optional("repositories", image_globs, None)
-    annotations = section.optional("annotations", _annotations, None)
-    return KeyAuthority(
-        name=name.value(),
-        keys=held.value(),
-        repositories=repositories.value(),
-        annotations=annotations.value(),
-    )
-
-
-def _held_keys(authority: Section, files: PolicyFiles) -> Reading[tuple[PublicKey, ...]]:
-    """Read `key`. An authority of a kind that comes later has none; its kind has been refused already."""
-    if not authority.has("key") and any(authority.has(kind) for kind in keys.AUTHORITY.later):
-        return Reading(())
-    return authority.required("key", lambda item: _keys(item, files))
-
-
-def _keys(value: Value, files: PolicyFiles) -> tuple[PublicKey, ...]:
-    section = value.section(keys.KEY)
-    held = section.exactly_one(
-        {
-            "data": lambda item: public_keys(item, item.text().encode()),
-            "file": lambda item: public_keys(item, files.read(item)),
-        }
-    )
-    section.optional("transparencyLog", _transparency_log, None).value()
-    return held.value()
-
-
-def _transparency_log(value: Value) -> None:
-    """Read what is asked of transparency logs: `ignore` is what the gate does with keys, `require` is not built."""
-    if value.one_of({"ignore": False, "require": True}):
-        value.refuse_unsupported()
-
-
-def _annotations(value: Value) -> dict[str, str]:
-    annotations = value.entries(line)
-    for name in annotations:
-        try:
-            parse_line(name)
-        except ParseError:
-            value.refuse(f'"{printable(name)}" is not the name of an annotation')
-    return annotations
-
-
 def _base(value: Value, names: DeclaredNames) -> ApprovedBase:
     section = value.section(keys.BASE)
     repository = section.required("repository", _repository)
     tags = section.required("tags", lambda item: item.distinct(_tag_glob))
-    signed_by = section.required("signedBy", lambda item: item.distinct(names.authority))
+    signed_by = section.required("signedBy", lambda item: item.distinct(names.base_signer))
     mirrors = section.optional("mirrors", lambda item: item.distinct(_repository), ())
     if repository.value() in mirrors.value():
         section["mirrors"].refuse("a repository is no mirror of itself")
@@ -207,6 +157,12 @@ def _tag_glob(value: Value) -> Glob:
 
 def _host(value: Value) -> str:
     return value.parsed(parse_host)
+
+
+def _declared_authority(value: Value) -> tuple[str, bool]:
+    """Read the name of an authority, and whether it vouches by certificates instead of keys."""
+    section = value.section(keys.AUTHORITY)
+    return section.required("name", _name).value(), section.has("keyless") or section.has("notation")
 
 
 def _look_ahead(spec: Section, key: str, reader: Callable[[Value], T]) -> frozenset[T] | None:

@@ -14,7 +14,8 @@ from webhook.core.complaints import Complaints, Place
 from webhook.core.document_reading import Reading, Value, attempt
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.policy import Authority, Policy
-from webhook.core.policy_declarations import DeclaredNames, authorities, bases, registries, revocations
+from webhook.core.policy_authorities import authorities
+from webhook.core.policy_declarations import DeclaredNames, bases, registries, revocations
 from webhook.core.policy_files import PolicyFiles, ReadFile
 from webhook.core.policy_rules import RuleReader
 from webhook.core.policy_words import parse_name

@@ -1,4 +1,4 @@
-"""The files an ImagePolicy refers to: public keys and certificates, named relative to the policy."""
+"""The files an ImagePolicy refers to: public keys, certificates and trusted roots, named relative to the policy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from webhook.core.document_reading import Value
 from webhook.core.errors import ParseError
 from webhook.core.plain_text import printable
 from webhook.core.signatures.keys import PublicKey, load_public_keys
+from webhook.core.signatures.trust_roots import TrustRoot, load_trust_root
+from webhook.core.strict_json import JsonObject, parse_json
 
-__all__ = ["PolicyFiles", "ReadFile", "certificates", "public_keys"]
+__all__ = ["PolicyFiles", "ReadFile", "certificates", "public_keys", "trust_root", "tuf_metadata"]
 
 MAX_FILE_NAME_CHARACTERS = 512
+MAX_METADATA_BYTES = 512 * 1024
 
 ReadFile = Callable[[str], bytes]
 """Returns the bytes of a file, named as the policy names it; raises OSError or ParseError."""
@@ -61,6 +64,27 @@ def certificates(value: Value, pem: bytes) -> str:
         return pem.decode("ascii")
     except ValueError:
         value.refuse("is not a list of certificates (PEM)")
+
+
+def trust_root(value: Value, data: bytes, check: Callable[[TrustRoot], None]) -> TrustRoot:
+    """Read a Sigstore trusted root that `check`, which raises ParseError, finds fit for its purpose."""
+    try:
+        root = load_trust_root(data)
+        check(root)
+    except ParseError as error:
+        value.refuse(f"is not a trusted root that can be used: {error}")
+    return root
+
+
+def tuf_metadata(value: Value, data: bytes) -> bytes:
+    """Read the root metadata of a TUF repository, and return it as it is; whether it holds is seen when it is used."""
+    try:
+        kind = JsonObject.of(parse_json(data, max_bytes=MAX_METADATA_BYTES)).object("signed").text("_type")
+    except ParseError as error:
+        value.refuse(f"is not the root metadata of a TUF repository: {error}")
+    if kind != "root":
+        value.refuse("is metadata of a TUF repository, but not of its root")
+    return data
 
 
 def _file_name(text: str) -> str:

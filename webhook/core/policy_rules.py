@@ -10,6 +10,7 @@ from webhook.core import policy_keys as keys
 from webhook.core.document_reading import Reading, Section, Value
 from webhook.core.durations import parse_duration
 from webhook.core.policy import (
+    BaseEvidence,
     BaseRequirement,
     Case,
     EndOfLife,
@@ -19,6 +20,7 @@ from webhook.core.policy import (
     Rule,
     SignatureRequirement,
 )
+from webhook.core.policy_attestations import check_provenance_evidence, read_attestations, read_evidence
 from webhook.core.policy_declarations import DeclaredNames, image_globs, line, unique_name
 from webhook.core.policy_words import (
     parse_date,
@@ -26,7 +28,7 @@ from webhook.core.policy_words import (
     parse_namespace_glob,
     parse_variant,
 )
-from webhook.core.references import Digest, Glob
+from webhook.core.references import Glob
 from webhook.core.workloads import ContainerKind
 
 __all__ = ["RuleReader"]
@@ -104,9 +106,16 @@ class RuleReader:
         pinned = section.optional("pinned", Value.flag, default=True)
         signatures = section.optional("signatures", self._signatures, None)
         base = section.optional("base", self._base, None)
+        attestations = section.optional("attestations", lambda item: read_attestations(item, self.names), ())
         non_root = section.optional("user", lambda item: item.one_of({"nonRoot": True}), default=False)
+        if section.has("base"):
+            check_provenance_evidence(section["base"], base, attestations)
         return Requirements(
-            pinned=pinned.value(), signatures=signatures.value(), base=base.value(), non_root=non_root.value()
+            pinned=pinned.value(),
+            signatures=signatures.value(),
+            base=base.value(),
+            attestations=attestations.value(),
+            non_root=non_root.value(),
         )
 
     def _signatures(self, value: Value) -> SignatureRequirement:
@@ -133,21 +142,20 @@ class RuleReader:
         max_age = section.optional("maxAge", _duration, None)
         max_lag = section.optional("maxLag", _duration, None)
         end_of_life = section.optional("endOfLife", _end_of_life, EndOfLife.DENY)
-        undecided = (
-            section.optional("fips", _only_false, None),
-            section.optional("intact", _only_false, None),
-            section.optional("evidence", _only_layers, None),
-        )
+        fips = section.optional("fips", Value.flag, default=False)
+        evidence = section.optional("evidence", read_evidence, (BaseEvidence.LAYERS,))
+        intact = section.optional("intact", _only_false, None)
         if self.names.bases == frozenset():
             value.complain("asks for an approved base, but spec.bases lists none")
-        for reading in undecided:
-            reading.value()
+        intact.value()
         return BaseRequirement(
             repositories=repositories.value(),
             variants=variants.value(),
             max_age=max_age.value(),
             max_lag=max_lag.value(),
             end_of_life=end_of_life.value(),
+            fips=fips.value(),
+            evidence=evidence.value(),
         )
 
 
@@ -199,10 +207,4 @@ def _end_of_life(value: Value) -> EndOfLife:
 def _only_false(value: Value) -> None:
     """Read a check that may be declined in so many words: `false` is what the gate does, `true` is not built."""
     if value.flag():
-        value.refuse_unsupported()
-
-
-def _only_layers(value: Value) -> None:
-    """Read the kinds of evidence for a base: `layers` is what the gate does, `provenance` is not built."""
-    if "provenance" in value.distinct(lambda item: item.one_of({"layers": "layers", "provenance": "provenance"})):
         value.refuse_unsupported()

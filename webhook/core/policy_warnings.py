@@ -7,8 +7,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from webhook.core.policy import ApprovedBase, Authority, BaseRequirement, Case, Exemption, Policy, Requirements, Rule
+from webhook.core.policy import (
+    ApprovedBase,
+    AttestationRequirement,
+    Authority,
+    BaseRequirement,
+    Case,
+    Exemption,
+    NotationAuthority,
+    Policy,
+    Requirements,
+    Rule,
+)
 from webhook.core.references import Glob
+from webhook.core.signatures.notation.chain import name_of
 
 __all__ = ["PolicyWarning", "warnings"]
 
@@ -34,7 +46,7 @@ def warnings(policy: Policy, *, as_of: datetime) -> tuple[PolicyWarning, ...]:
     """Return what the author should look at again, in the order of authorities, bases, rules."""
     return tuple(
         PolicyWarning(path=path, message=message)
-        for found in (_authorities(policy), _bases(policy), _rules(policy, as_of))
+        for found in (_authorities(policy, as_of), _bases(policy), _rules(policy, as_of))
         for path, message in found
     )
 
@@ -42,8 +54,9 @@ def warnings(policy: Policy, *, as_of: datetime) -> tuple[PolicyWarning, ...]:
 _Found = Iterator[tuple[str, str]]
 
 
-def _authorities(policy: Policy) -> _Found:
+def _authorities(policy: Policy, as_of: datetime) -> _Found:
     asked = {name for wanted in _requirements(policy) if wanted.signatures for name in wanted.signatures.authorities}
+    asked |= {name for one in _attestations(policy) for name in (*one.authorities, *one.vex)}
     used = asked | {name for base in policy.bases for name in base.signed_by}
     for index, authority in enumerate(policy.authorities):
         path = f"spec.authorities[{index}]"
@@ -52,6 +65,18 @@ def _authorities(policy: Policy) -> _Found:
         for other in policy.authorities[:index]:
             if authority.signers & other.signers:
                 yield path, f"shares a key or an identity with `{other.name}`; the two count as one signer"
+        if isinstance(authority, NotationAuthority):
+            yield from _out_of_force(f"{path}.notation", authority, as_of)
+
+
+def _out_of_force(path: str, authority: NotationAuthority, as_of: datetime) -> _Found:
+    """Name what has ended or not begun: whatever rests on it holds no signature."""
+    for certificate in authority.trust_store:
+        if not certificate.not_valid_before_utc <= as_of <= certificate.not_valid_after_utc:
+            yield f"{path}.trustStore", f"the certificate of `{name_of(certificate.subject)}` is not valid now"
+    for number, crl in enumerate(authority.crls):
+        if not crl.begins <= as_of <= crl.ends:
+            yield f"{path}.crls[{number}]", f"the list of `{name_of(crl.issuer)}` is not in force"
 
 
 def _bases(policy: Policy) -> _Found:
@@ -138,6 +163,11 @@ def _shadowed(path: str, rule: Rule, earlier: Iterable[Rule]) -> _Found:
         name = taken.get(glob.pattern) or taken.get("*")
         if name is not None:
             yield f"{path}.namespaces", f"`{glob.pattern}` is never reached: rule `{name}` comes first"
+
+
+def _attestations(policy: Policy) -> Iterator[AttestationRequirement]:
+    for wanted in _requirements(policy):
+        yield from wanted.attestations
 
 
 def _requirements(policy: Policy) -> Iterator[Requirements]:

@@ -1,4 +1,4 @@
-"""What evidence is judged against: the catalog, the Sigstore roots and the time. The clock enters the core here, once."""
+"""What evidence is judged against: catalog, Sigstore roots and time. The clock enters the core here, once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from webhook.core.catalog import Catalog
 from webhook.core.facts import Trouble
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TrustRootSource, TufMirror
 
-__all__ = ["Trust"]
+__all__ = ["NOT_LOADED", "Roots", "Trust"]
+
+Roots = Mapping[TufMirror | PublicGood, TrustRoot | Trouble]
+"""Trusted roots that are refreshed in the background, or why one could not be had."""
 
 NOT_LOADED = Trouble(doing="verifying a signature", where="the trust root", why="it has not been loaded yet")
 
@@ -21,7 +24,7 @@ class Trust:
 
     catalog: Catalog | None
     as_of: datetime
-    roots: Mapping[TufMirror | PublicGood, TrustRoot | Trouble] = field(default_factory=dict)
+    roots: Roots = field(default_factory=dict)
 
     def root(self, source: TrustRootSource) -> TrustRoot | Trouble:
         """Return the root of an authority, or why nobody has it."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from tests.sigstore_stand.stand import STAND_NOW
 from webhook.core.facts import CandidateKind, SignatureCandidate, SignatureSearch
 from webhook.core.policy import Authority, KeyAuthority
 from webhook.core.references import Digest, Glob, PinnedImage, Repository
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.signatures.keys import load_public_keys
+from webhook.core.trust import Trust
 from webhook.demo.signer import HONEST, Forgery, Signer
 
 
@@ -21,6 +23,7 @@ def digest(seed: str) -> Digest:
 
 IMAGE = PinnedImage(repository=Repository.parse("registry.example/shop/api"), digest=digest("api"))
 OTHER = digest("another image")
+TRUST = Trust(catalog=None, as_of=STAND_NOW)
 RELEASE = Signer.generate()
 STRANGER = Signer.generate()
 
@@ -72,4 +75,4 @@ def simple_of(payload: bytes, annotations: Mapping[str, str]) -> SignatureCandid
 
 def judged(*candidates: SignatureCandidate, by: tuple[Authority, ...] | None = None) -> SignatureFindings:
     """Judge candidates for IMAGE, by default with `release` as the only authority."""
-    return judge_signatures(SignatureSearch(candidates=candidates), IMAGE, (authority(),) if by is None else by)
+    return judge_signatures(SignatureSearch(candidates=candidates), IMAGE, (authority(),) if by is None else by, TRUST)

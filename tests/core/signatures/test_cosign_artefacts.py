@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from webhook.core.signatures.discovery import candidates_in, signature_tag
 from webhook.core.signatures.findings import SignatureFindings, Voucher
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.signatures.keys import load_public_keys
+from webhook.core.trust import Trust
 
 ARTEFACTS = Path(__file__).parents[2] / "data" / "cosign"
+TRUST = Trust(catalog=None, as_of=datetime(2026, 11, 23, tzinfo=UTC))
 CASES: list[dict[str, Any]] = json.loads((ARTEFACTS / "cases.json").read_text(encoding="utf-8"))["cases"]
 SIGNATURES = {"cosign container image signature", "https://sigstore.dev/cosign/sign/v1"}
 AUTHORITIES = {
@@ -80,7 +83,7 @@ def findings(case: dict[str, Any], subject: Digest, *authorities: Authority) -> 
     """Judge a case for one digest."""
     repository = Repository.parse(case["repository"])
     search = SignatureSearch(candidates=candidates(case, subject))
-    return judge_signatures(search, PinnedImage(repository=repository, digest=subject), authorities)
+    return judge_signatures(search, PinnedImage(repository=repository, digest=subject), authorities, TRUST)
 
 
 def signed_digests(case: dict[str, Any]) -> set[Digest]:
@@ -93,7 +96,7 @@ def test_finds_exactly_who_signed(case: dict[str, Any]) -> None:
     """Every key that signed a digest vouches for it; attestations by the same key do not."""
     for subject in signed_digests(case):
         expected = {
-            Voucher(authority=entry["key"], key_fingerprint=AUTHORITIES[entry["key"]].keys[0].fingerprint)
+            Voucher(authority=entry["key"], signer=AUTHORITIES[entry["key"]].keys[0].fingerprint)
             for entry in case["signatures"]
             if entry["about"] == str(subject) and entry["statement"] in SIGNATURES
         }

@@ -29,6 +29,7 @@ SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 COSIGN_ARTIFACT = "application/vnd.dev.cosign.artifact.sig.v1+json"
+NOTATION = "application/vnd.cncf.notary.signature"
 CARRIER = digest("carrier")
 
 
@@ -79,13 +80,15 @@ def test_likely_signatures_are_fetched_first() -> None:
     empty = listed("empty", EMPTY)
     sbom = listed("sbom", BUNDLE, {predicate: "https://spdx.dev/Document"})
     huge = listed("huge", COSIGN_ARTIFACT, size=100_000)
-    notation = listed("notation", "application/vnd.cncf.notary.signature")
+    notation = listed("notation", NOTATION)
+    other = listed("other", "x/y")
 
     assert fetch_order((sbom, sign))[0] is sign
     assert fetch_order((huge, oci11))[0] is oci11
-    assert fetch_order((notation, sbom, bundle))[0] is bundle
-    assert fetch_order((notation, empty))[0] is empty
-    assert fetch_order((notation, untyped, oci11)) == (oci11, untyped, notation)
+    assert fetch_order((sbom, bundle, notation))[0] is notation
+    assert fetch_order((other, bundle))[0] is bundle
+    assert fetch_order((other, empty))[0] is empty
+    assert fetch_order((other, untyped, oci11)) == (oci11, untyped, other)
 
 
 @given(st.lists(st.sampled_from([COSIGN_ARTIFACT, BUNDLE, EMPTY, None, "x/y"]), max_size=40))
@@ -181,3 +184,44 @@ def test_a_bundle_of_any_version_is_a_candidate() -> None:
     for version in (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.1"):
         (found,) = candidates_in(carrying(layer(version)), IMAGE.digest, CARRIER)
         assert found.kind is CandidateKind.BUNDLE
+
+
+def of_notation(*layers: Descriptor, by_config: bool = False, subject: Digest = IMAGE.digest) -> Manifest:
+    """Return a manifest that says it carries a signature of Notation, in the newer or the older form."""
+    return Manifest(
+        media_type=OCI_MANIFEST,
+        config=layer(NOTATION if by_config else EMPTY, size=2),
+        layers=layers,
+        subject=Descriptor(media_type=OCI_MANIFEST, digest=subject, size=1),
+        artifact_type=None if by_config else NOTATION,
+    )
+
+
+@pytest.mark.parametrize("by_config", [True, False])
+def test_an_envelope_of_notation_is_told_by_its_manifest(*, by_config: bool) -> None:
+    """The type of the artefact, or that of the config in the older form, says whose envelope the one layer is."""
+    for media_type, kind in (
+        ("application/jose+json", CandidateKind.NOTATION_JWS),
+        ("application/cose", CandidateKind.NOTATION_COSE),
+    ):
+        (found,) = candidates_in(of_notation(layer(media_type), by_config=by_config), IMAGE.digest, CARRIER)
+
+        assert found.kind is kind
+        assert candidates_in(carrying(layer(media_type)), IMAGE.digest, CARRIER) == ()
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        of_notation(),
+        of_notation(layer("x/y")),
+        of_notation(layer(BUNDLE)),
+        of_notation(layer(SIMPLE_SIGNING)),
+        of_notation(layer("application/cose"), layer("application/cose")),
+        of_notation(layer("application/cose", size=1024 * 1024 + 1)),
+        of_notation(layer("application/cose"), subject=OTHER),
+    ],
+)
+def test_other_manifests_of_notation_carry_no_candidates(manifest: Manifest) -> None:
+    """Another layer, two envelopes, too much to read, or another subject: no signature of this image."""
+    assert candidates_in(manifest, IMAGE.digest, CARRIER) == ()

@@ -14,6 +14,7 @@ from tests.core.signatures.given import (
     OTHER,
     RELEASE,
     STRANGER,
+    TRUST,
     authority,
     bundle_by,
     bundle_of,
@@ -36,7 +37,7 @@ Sign = Callable[..., SignatureCandidate]
 
 NOTHING = SignatureFindings()
 A_STRANGER = SignatureFindings(strangers=1)
-A_VOUCHER = SignatureFindings(vouchers=(Voucher(authority="release", key_fingerprint=RELEASE.fingerprint),))
+A_VOUCHER = SignatureFindings(vouchers=(Voucher(authority="release", signer=RELEASE.fingerprint),))
 both_forms = pytest.mark.parametrize("sign", [bundle_by, simple_by])
 
 
@@ -99,7 +100,7 @@ def signed_text(payload: bytes) -> SignatureCandidate:
 )
 def test_a_genuine_signature_vouches(sign: Sign, signer: Signer) -> None:
     """A signature over the very digest by a key of an authority vouches for that authority, in every form."""
-    expected = SignatureFindings(vouchers=(Voucher(authority="release", key_fingerprint=signer.fingerprint),))
+    expected = SignatureFindings(vouchers=(Voucher(authority="release", signer=signer.fingerprint),))
 
     assert judged(sign(signer), by=(authority("release", signer),)) == expected
 
@@ -149,7 +150,7 @@ def test_every_authority_with_the_key_gets_a_voucher(sign: Sign) -> None:
     findings = judged(sign(RELEASE), by=(authority("a"), authority("b", STRANGER), authority("c", STRANGER, RELEASE)))
 
     assert [voucher.authority for voucher in findings.vouchers] == ["a", "c"]
-    assert {voucher.key_fingerprint for voucher in findings.vouchers} == {RELEASE.fingerprint}
+    assert {voucher.signer for voucher in findings.vouchers} == {RELEASE.fingerprint}
 
 
 @both_forms
@@ -371,7 +372,7 @@ def test_an_incomplete_search_stays_incomplete() -> None:
     """Trouble of the search is passed on, beside what was found."""
     trouble = Trouble(doing="listing signatures", where="registry.example", why="no answer in time")
     search = SignatureSearch(candidates=(bundle_by(RELEASE),), incomplete=trouble)
-    findings = judge_signatures(search, IMAGE, (authority(),))
+    findings = judge_signatures(search, IMAGE, (authority(),), TRUST)
 
     assert findings == SignatureFindings(vouchers=A_VOUCHER.vouchers, incomplete=trouble)
 
@@ -434,4 +435,4 @@ def test_images_named_by_sha512_can_be_signed() -> None:
     image = PinnedImage(repository=IMAGE.repository, digest=long)
     candidate = bundle_of(RELEASE.bundle(long))
 
-    assert judge_signatures(SignatureSearch(candidates=(candidate,)), image, (authority(),)) == A_VOUCHER
+    assert judge_signatures(SignatureSearch(candidates=(candidate,)), image, (authority(),), TRUST) == A_VOUCHER

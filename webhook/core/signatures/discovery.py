@@ -3,7 +3,7 @@
 Pure helpers for whoever asks the registry. What a listing or an annotation says may choose where to look first; nothing
 is left out by it, because a registry, a mirror or a stranger may have written it.
 Sources: OCI Distribution Specification 1.1, "Referrers Tag Schema"; sigstore/cosign `specs/SIGNATURE_SPEC.md` and
-`specs/BUNDLE_SPEC.md`.
+`specs/BUNDLE_SPEC.md`; Notary Project `signature-specification.md`, "OCI Signatures".
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from webhook.core.facts import CandidateKind
 from webhook.core.manifests import Descriptor, Manifest
 from webhook.core.references import Digest
 from webhook.core.signatures import bundle, simple_signing
+from webhook.core.signatures.notation import envelope_cose, envelope_jws
+from webhook.core.signatures.notation.envelope import MAX_ENVELOPE_BYTES
 from webhook.core.signatures.statement import COSIGN_SIGN
 
 __all__ = [
@@ -33,9 +35,15 @@ T = TypeVar("T")
 
 MAX_LIKELY_MANIFEST_BYTES = 64 * 1024
 COSIGN_ARTIFACT = "application/vnd.dev.cosign.artifact.sig.v1+json"
+NOTATION_ARTIFACT = "application/vnd.cncf.notary.signature"
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 EMPTY_CONFIG = "application/vnd.oci.empty.v1+json"
 TAG_HEX_DIGITS = 64
+
+_NOTATION_KINDS = {
+    envelope_jws.LAYER_TYPE: CandidateKind.NOTATION_JWS,
+    envelope_cose.LAYER_TYPE: CandidateKind.NOTATION_COSE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +83,14 @@ def fetch_order(descriptors: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
 def candidates_in(manifest: Manifest, subject: Digest, carrier: Digest) -> tuple[CandidateLayer, ...]:
     """Return what may be a signature over `subject` in `manifest`, whose digest is `carrier`.
 
-    The manifest's own subject and layer types decide: a bundle stands alone in its manifest; simple signing has one
+    The manifest's own subject and types decide: a bundle stands alone in its manifest, and so does an envelope of
+    Notation, whose layer type is that of any envelope, so that the manifest says whose it is; simple signing has one
     layer for each signature and, behind a `.sig` tag, no subject. Layers larger than their form allows are none.
     """
     if manifest.subject is not None and manifest.subject.digest != subject:
         return ()
-    kinds = ((_kind(layer, alone=len(manifest.layers) == 1), layer) for layer in manifest.layers)
+    kind_of = _notation_kind if NOTATION_ARTIFACT in (manifest.artifact_type, manifest.config.media_type) else _kind
+    kinds = ((kind_of(layer, alone=len(manifest.layers) == 1), layer) for layer in manifest.layers)
     found = [CandidateLayer(kind=kind, manifest=carrier, descriptor=layer) for kind, layer in kinds if kind is not None]
     return from_both_ends(found)
 
@@ -105,7 +115,7 @@ def _rank(descriptor: Descriptor) -> int:
     if descriptor.size > MAX_LIKELY_MANIFEST_BYTES:
         return 2
     kind, predicate = descriptor.artifact_type or EMPTY_CONFIG, descriptor.annotations.get(PREDICATE_ANNOTATION)
-    if kind == COSIGN_ARTIFACT or predicate == COSIGN_SIGN:
+    if kind in (COSIGN_ARTIFACT, NOTATION_ARTIFACT) or predicate == COSIGN_SIGN:
         return 0
     if predicate is not None:
         return 2
@@ -118,3 +128,8 @@ def _kind(layer: Descriptor, *, alone: bool) -> CandidateKind | None:
     if alone and layer.media_type.startswith(bundle.LAYER_TYPE_PREFIX) and layer.size <= bundle.MAX_BUNDLE_BYTES:
         return CandidateKind.BUNDLE
     return None
+
+
+def _notation_kind(layer: Descriptor, *, alone: bool) -> CandidateKind | None:
+    fits = alone and layer.size <= MAX_ENVELOPE_BYTES
+    return _NOTATION_KINDS.get(layer.media_type) if fits else None

@@ -18,7 +18,7 @@ class HeldKey:
     """A key and the authorities for which it speaks, in the order of the policy; at least one."""
 
     key: PublicKey
-    holders: tuple[Authority, ...]
+    holders: tuple[KeyAuthority, ...]
 
     @property
     def hint(self) -> bytes:
@@ -36,8 +36,8 @@ class Keyring:
     def of(cls, authorities: tuple[Authority, ...]) -> Keyring:
         """Collect the keys; one that several authorities share comes once, with all its holders."""
         keys: dict[Digest, HeldKey] = {}
-        for authority in authorities:
-            for key in authority.keys if isinstance(authority, KeyAuthority) else ():
+        for authority in (one for one in authorities if isinstance(one, KeyAuthority)):
+            for key in authority.keys:
                 holders = keys[key.fingerprint].holders if key.fingerprint in keys else ()
                 keys[key.fingerprint] = HeldKey(key=key, holders=(*holders, authority))
         return cls(keys=keys)

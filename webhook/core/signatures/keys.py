@@ -32,7 +32,7 @@ from webhook.core.errors import ParseError
 from webhook.core.plain_text import printable
 from webhook.core.references import Digest
 
-__all__ = ["PublicKey", "load_public_keys"]
+__all__ = ["PublicKey", "load_public_keys", "usable_key"]
 
 MAX_PEM_BYTES = 256 * 1024
 MAX_KEYS = 32
@@ -99,17 +99,22 @@ def _load(label: str, block: bytes, number: int) -> PublicKey:
         key = load_pem_public_key(block)
     except (ValueError, UnsupportedAlgorithm):
         raise ParseError("", f"key {number} cannot be read as a public key") from None
+    return usable_key(key, f"key {number}")
+
+
+def usable_key(key: object, name: str) -> PublicKey:
+    """Take a loaded key, called `name` in messages; a ParseError for a kind that the table of this module lacks."""
     match key:
         case EllipticCurvePublicKey() if key.curve.name not in _CURVE_HASHES:
-            raise ParseError("", f"key {number} is on the curve {printable(key.curve.name)}; use P-256, P-384 or P-521")
+            raise ParseError("", f"{name} is on the curve {printable(key.curve.name)}; use P-256, P-384 or P-521")
         case RSAPublicKey() if key.key_size not in RSA_BITS:
-            raise ParseError("", f"key {number} is RSA with {key.key_size} bits; use 2,048 to 8,192")
+            raise ParseError("", f"{name} is RSA with {key.key_size} bits; use 2,048 to 8,192")
         case EllipticCurvePublicKey() | RSAPublicKey() | Ed25519PublicKey():
             der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             return PublicKey(key=key, fingerprint=Digest(algorithm="sha256", hex=hashlib.sha256(der).hexdigest()))
         case _:
             kind = type(key).__name__.removesuffix("PublicKey")
-            raise ParseError("", f"key {number} is of the kind {kind}; use ECDSA, RSA or Ed25519")
+            raise ParseError("", f"{name} is of the kind {kind}; use ECDSA, RSA or Ed25519")
 
 
 def _ecdsa_holds(key: EllipticCurvePublicKey, signature: bytes, message: bytes, algorithm: HashAlgorithm) -> bool:

@@ -12,22 +12,23 @@ from webhook.core.descriptors import read_digest
 from webhook.core.errors import ParseError
 from webhook.core.plain_text import printable
 from webhook.core.references import Digest
+from webhook.core.signatures import cosign_annotations
+from webhook.core.signatures.signed_bytes import SignedBytes
 from webhook.core.strict_json import JsonObject, decode_base64, parse_json
 
 __all__ = ["LAYER_TYPE", "MAX_PAYLOAD_BYTES", "check_claims", "read_signature"]
 
 LAYER_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
-SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 CLAIM_TYPE = "cosign container image signature"
 MAX_PAYLOAD_BYTES = 1024 * 1024
 
 
-def read_signature(annotations: Mapping[str, str]) -> bytes:
-    """Return the signature that the annotations of a layer hold; a ParseError if they hold none."""
-    signature = decode_base64(annotations.get(SIGNATURE_ANNOTATION, ""))
+def read_signature(payload: bytes, annotations: Mapping[str, str]) -> SignedBytes:
+    """Return the signature that the annotations of a layer hold over its `payload`; a ParseError if they hold none."""
+    signature = decode_base64(annotations.get(cosign_annotations.SIGNATURE, ""))
     if not signature:
-        raise ParseError(SIGNATURE_ANNOTATION, "is empty")
-    return signature
+        raise ParseError(cosign_annotations.SIGNATURE, "is empty")
+    return SignedBytes.plain(payload, signature, cosign_annotations.material_beside(annotations))
 
 
 def check_claims(payload: bytes, digest: Digest) -> Mapping[str, str]:

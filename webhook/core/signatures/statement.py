@@ -14,7 +14,7 @@ from webhook.core.references import Digest
 from webhook.core.signatures.dsse import Envelope
 from webhook.core.strict_json import JsonObject, parse_json
 
-__all__ = ["COSIGN_SIGN", "check_claims", "read_statement"]
+__all__ = ["COSIGN_SIGN", "check_claims", "parse_statement", "read_statement"]
 
 COSIGN_SIGN = "https://sigstore.dev/cosign/sign/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -27,7 +27,12 @@ def read_statement(envelope: Envelope) -> JsonObject:
     """Read the statement in an envelope; a ParseError if the payload is none, or is announced as something else."""
     if envelope.payload_type != PAYLOAD_TYPE:
         raise ParseError("payloadType", f"is `{printable(envelope.payload_type, 80)}`, not `{PAYLOAD_TYPE}`")
-    statement = JsonObject.of(parse_json(envelope.payload, max_bytes=MAX_STATEMENT_BYTES))
+    return parse_statement(envelope.payload)
+
+
+def parse_statement(payload: bytes) -> JsonObject:
+    """Read the bytes of a statement of at most 4 MiB; a ParseError if they are none."""
+    statement = JsonObject.of(parse_json(payload, max_bytes=MAX_STATEMENT_BYTES))
     statement.refuse_variants(("_type", "subject", "predicateType", "predicate"))
     if statement.text("_type") not in STATEMENT_TYPES:
         raise ParseError("_type", f"is `{printable(statement.text('_type'), 80)}`, not an in-toto statement")

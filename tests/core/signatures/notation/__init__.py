@@ -1,0 +1,1 @@
+"""Notation: envelopes, certificates, revocation, subjects, and the judgement."""

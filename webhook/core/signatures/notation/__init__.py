@@ -1,0 +1,1 @@
+"""Signatures of the Notary Project, as the notation command writes them: envelope, certificates, revocation, claims."""
