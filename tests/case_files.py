@@ -17,19 +17,42 @@ import yaml
 
 from tests.core.given import build, digest
 from webhook.core.ancestry import Closest
+from webhook.core.attestations.failures import (
+    Failure,
+    FromTheFuture,
+    NotPassed,
+    NotUnderstood,
+    TooOld,
+    Undated,
+    UntrustedBuilder,
+    UntrustedSource,
+    Vulnerable,
+)
+from webhook.core.attestations.findings_of_scanners import Fix, Severity, Vulnerability
 from webhook.core.catalog import BaseBuild
 from webhook.core.explain import full_text, status_message, warnings
 from webhook.core.facts import Trouble
 from webhook.core.manifest_objects import bare_image
 from webhook.core.pod_objects import image_use
-from webhook.core.policy import BaseRequirement, Case, Mode, Requirements, Rule, SignatureRequirement
+from webhook.core.policy import (
+    AttestationRequirement,
+    BaseRequirement,
+    Case,
+    Mode,
+    Requirements,
+    Rule,
+    SignatureRequirement,
+)
 from webhook.core.problems import (
     EndOfLifeBase,
+    FailedAttestation,
     ForbiddenImage,
     InvalidReference,
     InvalidSignature,
     LaggingBase,
     MalformedImage,
+    MissingAttestation,
+    NotFips,
     NotFound,
     Problem,
     Revoked,
@@ -171,6 +194,30 @@ def _closest(data: Data) -> Closest | None:
     return Closest(build=_build(data["closest"]), shared=data["closest"]["shared"]) if "closest" in data else None
 
 
+def _attestation(data: Data) -> AttestationRequirement:
+    return AttestationRequirement(type=data["type"], authorities=tuple(data.get("from", ("release",))))
+
+
+def _vulnerability(data: Data) -> Vulnerability:
+    return Vulnerability(
+        id=data["id"],
+        severity=Severity[data["severity"]],
+        fix=Fix(data.get("fix", "available")),
+        package=data.get("package", ""),
+    )
+
+
+_FAILURES: Mapping[str, Callable[[Data], Failure]] = {
+    "NotUnderstood": lambda data: NotUnderstood(why=data["why"]),
+    "Undated": lambda _: Undated(),
+    "FromTheFuture": lambda data: FromTheFuture(minutes=data["minutes"]),
+    "TooOld": lambda data: TooOld(age_hours=data["age_hours"], max_age_hours=data["max_age_hours"]),
+    "Vulnerable": lambda data: Vulnerable(found=tuple(_vulnerability(one) for one in data["found"])),
+    "UntrustedBuilder": lambda data: UntrustedBuilder(builder=data["builder"], allowed=tuple(data["allowed"])),
+    "UntrustedSource": lambda data: UntrustedSource(sources=tuple(data["sources"]), allowed=tuple(data["allowed"])),
+    "NotPassed": lambda _: NotPassed(),
+}
+
 _PROBLEMS: Mapping[str, Callable[[Data, ImageUse], Problem]] = {
     "InvalidReference": lambda _, use: InvalidReference(reference=_bad(use)),
     "ForbiddenImage": lambda data, _: ForbiddenImage(allowed=tuple(data["allowed"])),
@@ -191,6 +238,7 @@ _PROBLEMS: Mapping[str, Callable[[Data, ImageUse], Problem]] = {
         unapproved=_build(data["unapproved"]) if "unapproved" in data else None,
         closest=_closest(data),
         platform=data.get("platform"),
+        built_from=tuple(data.get("built_from", ())),
     ),
     "RevokedBase": lambda data, _: RevokedBase(
         revoked=digest("revoked"),
@@ -212,6 +260,20 @@ _PROBLEMS: Mapping[str, Callable[[Data, ImageUse], Problem]] = {
         build=_build(data.get("build")), lag_days=data["lag_days"], max_lag_days=data["max_lag_days"]
     ),
     "WrongVariant": lambda data, _: WrongVariant(build=_build(data["build"]), allowed=tuple(data["allowed"])),
+    "NotFips": lambda data, _: NotFips(build=_build(data.get("build")), platform=data.get("platform")),
+    "MissingAttestation": lambda data, _: MissingAttestation(
+        expected=_attestation(data),
+        others=tuple(data.get("others", ())),
+        broken=tuple(BrokenSignature(authority=name, why=why) for name, why in data.get("broken", {}).items()),
+        strangers=data.get("strangers", 0),
+        platform=data.get("platform"),
+    ),
+    "FailedAttestation": lambda data, _: FailedAttestation(
+        expected=_attestation(data),
+        by=tuple(data.get("by", ("release",))),
+        failure=_FAILURES[data["failure"]](data),
+        platform=data.get("platform"),
+    ),
     "RunsAsRoot": lambda data, _: RunsAsRoot(user=data["user"]),
     "Unverifiable": lambda data, _: Unverifiable(
         trouble=Trouble(doing=data["doing"], where=data["where"], why=data["why"])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
-from webhook.collect import collect_platforms, search_signatures
+from webhook.base_attestations import read_fips
+from webhook.collect import Children, collect_children
+from webhook.collect_signatures import search_signatures
 from webhook.core.base_identity import Unfit
 from webhook.core.base_recording import VerifiedBase
 from webhook.core.catalog import VerifiedBy
@@ -13,9 +15,10 @@ from webhook.core.facts import Known, Trouble
 from webhook.core.manifests import Malformed
 from webhook.core.plain_text import printable
 from webhook.core.policy import Authority
-from webhook.core.references import PinnedImage, Repository
-from webhook.core.signatures.findings import SignatureFindings
+from webhook.core.references import Digest, PinnedImage, Repository
+from webhook.core.signatures.findings import SignatureFindings, Voucher
 from webhook.core.signatures.judge import judge_signatures
+from webhook.core.trust import Trust
 from webhook.ports import Registry
 
 __all__ = ["read_base"]
@@ -27,6 +30,7 @@ async def read_base(
     canonical: Repository,
     authorities: tuple[Authority, ...],
     *,
+    trust: Trust,
     deadline: float,
 ) -> VerifiedBase | Unfit | Trouble:
     """Read and verify what `source` names, which lies in the `canonical` repository or in a mirror of it.
@@ -34,20 +38,29 @@ async def read_base(
     1. Find the signatures over exactly this digest: the index where there is one, for that is what Docker signs.
     2. One of `authorities` must have signed it. It vouches for the canonical repository, wherever the bytes come from.
     3. Read the manifest and config of every platform, by digest. What is signed by digest covers them all.
+    4. Where a platform claims to be FIPS validated, see whether one of `authorities` attests it.
 
     Source: docker-hardened-images/keyring README (index signatures); `deadline` as in `webhook.ports`.
     """
     search = await search_signatures(registry, source, deadline=deadline)
     image = PinnedImage(repository=canonical, digest=source.digest, tag=source.tag)
-    findings = await asyncio.to_thread(judge_signatures, search, image, authorities)
+    findings = await asyncio.to_thread(judge_signatures, search, image, authorities, trust)
     if not findings.vouchers:
         return findings.incomplete or _unsigned(findings, authorities)
-    platforms = await collect_platforms(registry, source, deadline=deadline)
-    match platforms:
-        case Known(value=images):
-            voucher = findings.vouchers[0]
-            verified_by = VerifiedBy(authority=voucher.authority, key_fingerprint=voucher.key_fingerprint)
-            return VerifiedBase(root=source.digest, platforms=images, verified_by=verified_by)
+    children = await collect_children(registry, source, deadline=deadline)
+    match children:
+        case Known(value=found):
+            fips = await read_fips(
+                registry,
+                source,
+                canonical,
+                found,
+                authorities,
+                over_index=findings,
+                trust=trust,
+                deadline=deadline,
+            )
+            return fips if isinstance(fips, Trouble) else _verified(source, found, findings.vouchers[0], fips)
         case Malformed(what=what, why=why):
             return Unfit(why=f"it is not well formed: {what}: {why}")
         case Trouble() as trouble:
@@ -55,7 +68,12 @@ async def read_base(
         case None:
             return Unfit(why="the registry does not have it")
         case _:
-            assert_never(platforms)
+            assert_never(children)
+
+
+def _verified(source: PinnedImage, children: Children, voucher: Voucher, fips: frozenset[Digest]) -> VerifiedBase:
+    verified_by = VerifiedBy(authority=voucher.authority, key_fingerprint=voucher.signer)
+    return VerifiedBase(root=source.digest, platforms=children.platforms, verified_by=verified_by, fips=fips)
 
 
 def _unsigned(findings: SignatureFindings, authorities: tuple[Authority, ...]) -> Unfit:

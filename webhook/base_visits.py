@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import assert_never
 
 from webhook.base_reading import read_base
@@ -20,6 +19,7 @@ from webhook.core.catalog_changes import Sighting
 from webhook.core.facts import Trouble
 from webhook.core.policy import ApprovedBase, Authority
 from webhook.core.references import Digest, PinnedImage, Repository
+from webhook.core.trust import Trust
 from webhook.ports import Clock, Registry, RegistryTrouble
 
 __all__ = ["Progress", "Visit", "Visitor", "places"]
@@ -71,7 +71,7 @@ class Visitor:
     recorded: tuple[BaseBuild, ...]
     registry: Registry
     clock: Clock
-    now: datetime
+    trust: Trust
     deadline: float
     turns: asyncio.Semaphore
     on_progress: Progress
@@ -123,12 +123,13 @@ class Visitor:
                 PinnedImage(repository=source, digest=root),
                 self.base.repository,
                 self.authorities,
+                trust=self.trust,
                 deadline=self._patience(),
             )
         steps.done()
         match found:
             case VerifiedBase() as base:
-                return record(base, self.base.repository, tags, now=self.now)
+                return record(base, self.base.repository, tags, now=self.trust.as_of)
             case Unfit(why=why):
                 return Recording(skipped=tuple(SkippedTag(tag=tag, why=why) for tag in tags))
             case Trouble() as trouble:

@@ -29,11 +29,13 @@ from webhook.core.catalog_document import seal
 from webhook.core.facts import Trouble
 from webhook.core.policy import ApprovedBase, Policy
 from webhook.core.references import ImageReference, PinnedImage, Repository
+from webhook.core.trust import Roots, Trust
 from webhook.ports import Clock, Registry
 
-__all__ = ["Enrolment", "RepositoryReport", "SyncResult", "enrol", "sync"]
+__all__ = ["NO_ROOTS", "Enrolment", "RepositoryReport", "SyncResult", "enrol", "sync"]
 
 QUESTIONS_AT_ONCE = 16
+NO_ROOTS: Roots = {}
 PAIRS_PER_LOSS = 10
 """At most one in so many active (tag, platform) pairs may be lost."""
 TURNED_BACK = "it points to an older build than the newest one seen under it, so it supersedes nothing"
@@ -83,14 +85,15 @@ async def sync(
     clock: Clock,
     *,
     deadline: float,
+    roots: Roots = NO_ROOTS,
     allow_shrink: bool = False,
     on_progress: Progress = lambda _repository, _done, _expected: None,
 ) -> SyncResult:
     """Return the catalog as it should be now; no entry of the old one is lost.
 
     `deadline` is an instant in seconds on `Clock.monotonic()`: what is not read by then makes its repository a failed
-    one, and what was read is kept. The catalog counts as synced only when all repositories were. Raises nothing but
-    our own faults.
+    one, and what was read is kept. `roots` are as in a review's `World`. The catalog counts as synced only when all
+    repositories were. Raises nothing but our own faults.
     """
     builds = catalog.builds if catalog else ()
     now = clock.now().replace(microsecond=0)
@@ -102,7 +105,7 @@ async def sync(
             recorded=tuple(build for build in builds if build.repository == base.repository),
             registry=registry,
             clock=clock,
-            now=now,
+            trust=Trust(catalog=None, as_of=now, roots=roots),
             deadline=deadline,
             turns=turns,
             on_progress=on_progress,
@@ -127,6 +130,7 @@ async def enrol(
     *,
     image: ImageReference,
     deadline: float,
+    roots: Roots = NO_ROOTS,
 ) -> Enrolment | Unfit | Trouble:
     """Add one build of a listed base by its digest, verified like the rest: usually one that no tag points to any more.
 
@@ -136,10 +140,11 @@ async def enrol(
     base = next((base for base in _by_repository(policy) if base.repository == image.repository), None)
     if base is None:
         return Unfit(why=f"the policy lists no base {image.repository}")
-    found = await _find(base, image, policy, registry, deadline=deadline)
+    now = clock.now().replace(microsecond=0)
+    trust = Trust(catalog=None, as_of=now, roots=roots)
+    found = await _find(base, image, policy, registry, trust=trust, deadline=deadline)
     if not isinstance(found, VerifiedBase):
         return found
-    now = clock.now().replace(microsecond=0)
     recording = record(found, base.repository, (image.tag,) if image.tag else (), now=now)
     if not recording.builds:
         return Unfit(why=recording.skipped[0].why)
@@ -153,15 +158,16 @@ async def enrol(
 
 
 async def _find(
-    base: ApprovedBase, image: ImageReference, policy: Policy, registry: Registry, *, deadline: float
+    base: ApprovedBase, image: ImageReference, policy: Policy, registry: Registry, *, trust: Trust, deadline: float
 ) -> VerifiedBase | Unfit | Trouble:
     """Read a base at the first place where it can be verified; else say what is wrong at the first place."""
     if image.digest is None:
         return Unfit(why="it has no digest; what tags point to is recorded by `catalog sync`")
     objections: list[Unfit | Trouble] = []
+    authorities = base_authorities(base, policy)
     for place in places(base):
         pinned = PinnedImage(repository=place, digest=image.digest)
-        found = await read_base(registry, pinned, base.repository, base_authorities(base, policy), deadline=deadline)
+        found = await read_base(registry, pinned, base.repository, authorities, trust=trust, deadline=deadline)
         if isinstance(found, VerifiedBase):
             return found
         objections.append(found)

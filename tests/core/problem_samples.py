@@ -9,15 +9,30 @@ from hypothesis import strategies as st
 
 from tests.core.given import API, SILENCE, build, digest, pod, rule, use
 from webhook.core.ancestry import Closest
+from webhook.core.attestations.failures import (
+    Failure,
+    FromTheFuture,
+    NotPassed,
+    NotUnderstood,
+    TooOld,
+    Undated,
+    UntrustedBuilder,
+    UntrustedSource,
+    Vulnerable,
+)
+from webhook.core.attestations.findings_of_scanners import Fix, Severity, Vulnerability
 from webhook.core.facts import Trouble
-from webhook.core.policy import Case, Exemption, Mode, Requirements, SignatureRequirement
+from webhook.core.policy import AttestationRequirement, Case, Exemption, Mode, Requirements, SignatureRequirement
 from webhook.core.problems import (
     EndOfLifeBase,
+    FailedAttestation,
     ForbiddenImage,
     InvalidReference,
     InvalidSignature,
     LaggingBase,
     MalformedImage,
+    MissingAttestation,
+    NotFips,
     NotFound,
     Problem,
     Revoked,
@@ -39,6 +54,7 @@ from webhook.core.workloads import ContainerKind, ImageUse, Source
 __all__ = ["SAMPLES", "decision", "decisions", "hostile_problems", "verdict"]
 
 RELEASE = SignatureRequirement(authorities=("release",))
+SBOM = AttestationRequirement(type="https://spdx.dev/Document", authorities=("release",))
 TAGGED = ImageReference.parse("registry.example/shop/api:1.4.2")
 
 SAMPLES: tuple[Problem, ...] = (
@@ -57,6 +73,9 @@ SAMPLES: tuple[Problem, ...] = (
     StaleBase(build=build(), age_days=75, max_age_days=60),
     LaggingBase(build=build(), lag_days=20, max_lag_days=14),
     WrongVariant(build=build(tags=("3.13-dev",), variant="dev"), allowed=("runtime",)),
+    NotFips(build=build()),
+    MissingAttestation(expected=SBOM, others=("sandbox",), strangers=1),
+    FailedAttestation(expected=SBOM, by=("release",), failure=TooOld(age_hours=200, max_age_hours=168)),
     RunsAsRoot(user="root"),
     Unverifiable(trouble=SILENCE),
 )
@@ -89,6 +108,25 @@ requirements = st.builds(
 platforms = st.none() | texts
 many = st.lists(texts, max_size=30).map(tuple)
 days = st.integers(0, 10_000)
+broken_signatures = st.lists(st.builds(BrokenSignature, authority=texts, why=texts), max_size=5).map(tuple)
+attestations = st.builds(
+    AttestationRequirement,
+    type=texts | st.sampled_from(["https://cyclonedx.org/bom", "https://slsa.dev/provenance/v1"]),
+    authorities=st.lists(texts, min_size=1, max_size=3).map(tuple),
+)
+vulnerabilities = st.builds(
+    Vulnerability, id=texts, severity=st.sampled_from(Severity), fix=st.sampled_from(Fix), package=texts
+)
+failures: st.SearchStrategy[Failure] = st.one_of(
+    st.builds(NotUnderstood, why=texts),
+    st.just(Undated()),
+    st.builds(FromTheFuture, minutes=days),
+    st.builds(TooOld, age_hours=days, max_age_hours=days),
+    st.builds(Vulnerable, found=st.lists(vulnerabilities, min_size=1, max_size=9).map(tuple)),
+    st.builds(UntrustedBuilder, builder=texts, allowed=many),
+    st.builds(UntrustedSource, sources=many, allowed=many),
+    st.just(NotPassed()),
+)
 
 hostile_problems: st.SearchStrategy[Problem] = st.one_of(
     st.builds(InvalidReference, reference=st.builds(BadReference, written=texts, why=texts)),
@@ -110,6 +148,7 @@ hostile_problems: st.SearchStrategy[Problem] = st.one_of(
         unapproved=st.none() | builds,
         closest=st.none() | st.builds(Closest, build=builds, shared=days),
         platform=platforms,
+        built_from=many,
     ),
     st.builds(
         RevokedBase,
@@ -123,6 +162,16 @@ hostile_problems: st.SearchStrategy[Problem] = st.one_of(
     st.builds(StaleBase, build=builds, age_days=days, max_age_days=days, platform=platforms),
     st.builds(LaggingBase, build=builds, lag_days=days, max_lag_days=days, platform=platforms),
     st.builds(WrongVariant, build=builds, allowed=many, platform=platforms),
+    st.builds(NotFips, build=builds, platform=platforms),
+    st.builds(
+        MissingAttestation,
+        expected=attestations,
+        others=many,
+        broken=broken_signatures,
+        strangers=st.integers(0, 10**6),
+        platform=platforms,
+    ),
+    st.builds(FailedAttestation, expected=attestations, by=many, failure=failures, platform=platforms),
     st.builds(RunsAsRoot, user=texts, platform=platforms),
     st.builds(Unverifiable, trouble=st.builds(Trouble, doing=texts, where=texts, why=texts), platform=platforms),
 )

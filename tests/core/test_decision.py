@@ -339,6 +339,16 @@ class TestBase:
 
         assert codes(decide(pod(), policy(), evidence(forged), as_of=NOW)) == ["malformed-image"]
 
+    def test_what_ends_the_questioning_stands_alone(self) -> None:
+        """Of an image whose layers are not what it claims, or with a revoked child, nothing else is said."""
+        forged = platform(build(), proof=Malformed(what="layer sha256:1", why="not what the config claims"), user="")
+        both = policy(rule(Requirements(signatures=SIGNED, base=BaseRequirement(), non_root=True)))
+        gone = policy(rule(Requirements(non_root=True)), revoked=(revocation(digest(f"child {ARM64}")),))
+        offered = evidence(platform(build(), user=""), platform(build(platform=ARM64), on=ARM64))
+
+        assert codes(decide(pod(), both, evidence(forged, findings=vouched()), as_of=NOW)) == ["malformed-image"]
+        assert codes(decide(pod(), gone, offered, as_of=NOW)) == ["revoked"]
+
     def test_variant(self) -> None:
         """A development base is refused unless the rule admits it."""
         dev = build(variant="dev")

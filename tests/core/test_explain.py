@@ -86,7 +86,7 @@ def _lines(message: str) -> list[str]:
 
 def test_what_does_not_fit_is_counted() -> None:
     """The message of an object with many problems says how many more there are and which command tells them."""
-    verdicts = [verdict(*SAMPLES, use=use(container=f"container-{i:03}")) for i in range(1000)]
+    verdicts = [verdict(*SAMPLES[:10], use=use(container=f"container-{i:03}")) for i in range(1000)]
     message = status_message(decision(*verdicts))
     first, *_ = lines = message.split("\n")
 
@@ -96,9 +96,9 @@ def test_what_does_not_fit_is_counted() -> None:
     (more,) = (line for line in lines if line.startswith("and "))
     shown = sum(line.startswith("error[") for line in lines)
     assert shown > 0
-    assert more == f"and {17_000 - shown} more: dhi-gate check -n shop -f FILE"
+    assert more == f"and {10_000 - shown} more: dhi-gate check -n shop -f FILE"
     assert len(causes(decision(*verdicts))) == 100
-    assert full_text(decision(*verdicts)).count("error[") == 17_000
+    assert full_text(decision(*verdicts)).count("error[") == 10_000
 
 
 def test_without_a_namespace_the_command_names_none() -> None:

@@ -22,6 +22,7 @@ from webhook.core.problems import (
     WrongVariant,
 )
 from webhook.core.references import Repository
+from webhook.core.signatures.identity import CertificateIdentity
 from webhook.core.verdicts import Verdict
 from webhook.core.wording import Context, words_for
 from webhook.core.words import Words
@@ -182,6 +183,24 @@ def test_signers_are_named() -> None:
     strangers = words(UntrustedSigner(expected=RELEASE, found=(), strangers=1))
     assert strangers.says == "is signed, but not by anyone this namespace trusts"
     assert strangers.facts[1] == ("found", "1 signature by a key that nobody here knows")
+
+
+def test_strangers_whose_certificates_hold_are_named() -> None:
+    """A subject is named with its issuer, two at most, in one line and without what could not be printed."""
+    ci, other, third = (
+        CertificateIdentity(issuer="https://gitlab.example", subject=subject) for subject in ("ci.yml", "b\nc", "third")
+    )
+    named = words(UntrustedSigner(expected=RELEASE, found=(), strangers=3, identities=(ci, ci)))
+    many = words(UntrustedSigner(expected=RELEASE, found=(), strangers=3, identities=(ci, other, third)))
+
+    assert named.facts[1] == (
+        "found",
+        "`ci.yml` via `https://gitlab.example`, 1 signature by a key that nobody here knows",
+    )
+    assert many.facts[1] == (
+        "found",
+        "`ci.yml` via `https://gitlab.example`, `b c` via `https://gitlab.example`, 1 more",
+    )
 
 
 def test_a_missing_user_is_told_as_such() -> None:

@@ -17,6 +17,7 @@ from webhook.core.problems import StaleBase, Unpinned, Unsigned, Unverifiable
 from webhook.core.references import BadReference
 from webhook.core.report import decision_report, table
 from webhook.core.verdicts import Decision, Result, Standing
+from webhook.core.workloads import Source
 
 POLICY = policy()
 UNSIGNED = Unsigned(expected=RELEASE)
@@ -158,6 +159,20 @@ def test_the_table_has_a_row_for_each_container() -> None:
     assert narrow.results == (Result.FAIL, Result.PASS)
     assert wide.headers == (*narrow.headers, "SIGNED BY", "BASE", "AGE", "NOTE")
     assert wide.rows[1][8:] == ("release", f"dhi.io/python@{build().digest.short}", "3d", "")
+
+
+def test_the_table_names_a_bare_image_once() -> None:
+    """An image without an object around it has no name but itself; beside an object those cells are empty."""
+    image = API.pinned(digest("api"))
+    found = decision(verdict(image=image, use=use(container="image", image=TAGGED)), kind="Image")
+    bare = replace(found, workload=replace(found.workload, source=Source.IMAGE, name=TAGGED.written))
+    alone, beside = table((bare,), wide=True), table((bare, decision(verdict())), wide=False)
+
+    assert alone.headers[:4] == ("NAMESPACE", "KIND", "IMAGE", "RESULT")
+    assert alone.rows[0][:4] == ("shop", "Image", f"{TAGGED.written}@{digest('api')}", "pass")
+    assert beside.headers[:5] == ("NAMESPACE", "KIND", "NAME", "CONTAINER", "IMAGE")
+    assert beside.rows[0][2:5] == ("", "", f"{TAGGED.written} @ {digest('api').short}")
+    assert beside.rows[1][2:4] == ("api", "api")
 
 
 def test_the_table_notes_what_was_not_judged_as_usual() -> None:

@@ -16,11 +16,15 @@ __all__ = ["Recording", "SkippedTag", "VerifiedBase", "record"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedBase:
-    """What a tag points to (`root`, an index or a single manifest), whose signature holds, with all its platforms."""
+    """What a tag points to (`root`, an index or a single manifest), whose signature holds, with all its platforms.
+
+    `fips` are the platforms of which its signer attests that they are FIPS validated.
+    """
 
     root: Digest
     platforms: tuple[PlatformImage, ...]
     verified_by: VerifiedBy
+    fips: frozenset[Digest] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,7 @@ def record(base: VerifiedBase, repository: Repository, tags: tuple[str, ...], *,
 
     All platforms must be what they are offered as, each under every tag; one that is not spoils the base. Without
     `tags`, the base is recorded under the exact version that its labels name. Dates of sighting and the status are
-    placeholders: `catalog_changes.observe` settles them. FIPS is never claimed here, since a label proves nothing.
+    placeholders: `catalog_changes.observe` settles them.
     """
     identities: list[BaseIdentity] = []
     for platform in base.platforms:
@@ -116,7 +120,7 @@ def _build(
         end_of_life=identity.end_of_life,
         variant=identity.variant or variant_by_tags(tags),
         distro=identity.distro,
-        fips=False,
+        fips=platform.digest in base.fips,
         definition=identity.definition,
         user=identity.user,
         first_seen=now,

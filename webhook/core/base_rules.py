@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from webhook.core.ancestry import Ancestry
 from webhook.core.approval import approved
 from webhook.core.catalog import BaseBuild, Status
 from webhook.core.evidence import PlatformEvidence
 from webhook.core.facts import Trouble
 from webhook.core.manifests import Malformed
-from webhook.core.policy import BaseRequirement, EndOfLife, Policy
+from webhook.core.policy import BaseEvidence, BaseRequirement, EndOfLife, Policy
 from webhook.core.problems import (
     EndOfLifeBase,
     LaggingBase,
     MalformedImage,
+    NotFips,
     Problem,
     RevokedBase,
     StaleBase,
@@ -27,7 +27,7 @@ from webhook.core.problems import (
 from webhook.core.references import Digest
 from webhook.core.verdicts import Standing
 
-__all__ = ["BaseJudgement", "judge_base", "revoked_base"]
+__all__ = ["BaseJudgement", "judge_base", "judge_recorded", "revoked_base", "unapproved_base"]
 
 NOTICE = timedelta(days=14)
 """What will be refused within this time is a warning already, so that nobody learns it from a drained node."""
@@ -65,10 +65,9 @@ def judge_base(
         return BaseJudgement(
             problems=(MalformedImage(what=ancestry.proof.what, why=ancestry.proof.why, platform=name),)
         )
-    candidates = [build for build in ancestry.matches if _admits(wanted, policy, build)]
-    if not candidates:
-        return BaseJudgement(problems=(_unapproved(ancestry, wanted, policy, name),))
-    best = min((_judge_build(build, wanted, as_of, name) for build in candidates), key=lambda j: len(j.problems))
+    best = judge_recorded(ancestry.matches, platform, wanted, policy, as_of, by=BaseEvidence.LAYERS)
+    if best.standing is None:
+        return best
     if ancestry.proof.pending and layers_read:
         return BaseJudgement(problems=(*best.problems, _unread(platform, name)), standing=best.standing)
     return best
@@ -103,11 +102,36 @@ def _identities(platform: PlatformEvidence, builds: tuple[BaseBuild, ...]) -> It
         yield chain_id, None
 
 
-def _admits(wanted: BaseRequirement, policy: Policy, build: BaseBuild) -> bool:
-    return approved(build, policy) and (wanted.repositories is None or build.repository in wanted.repositories)
+def judge_recorded(
+    builds: tuple[BaseBuild, ...],
+    platform: PlatformEvidence,
+    wanted: BaseRequirement,
+    policy: Policy,
+    as_of: datetime,
+    *,
+    by: BaseEvidence,
+) -> BaseJudgement:
+    """Judge one base that is on record, under all its names; without a standing, none of them is approved."""
+    name = str(platform.image.config.platform)
+    candidates = [build for build in builds if _admits(wanted, policy, build)]
+    if not candidates:
+        return BaseJudgement(problems=(unapproved_base(platform, wanted, policy, unapproved=next(iter(builds), None)),))
+    judged = (_judge_build(build, wanted, as_of, name, by=by) for build in candidates)
+    return min(judged, key=lambda judgement: len(judgement.problems))
 
 
-def _unapproved(ancestry: Ancestry, wanted: BaseRequirement, policy: Policy, platform: str) -> UnapprovedBase:
+def unapproved_base(
+    platform: PlatformEvidence,
+    wanted: BaseRequirement,
+    policy: Policy,
+    *,
+    unapproved: BaseBuild | None = None,
+    built_from: tuple[str, ...] = (),
+) -> UnapprovedBase:
+    """Return the problem, with the approved bases that the rule admits.
+
+    `unapproved` is the recorded build below the image, `built_from` are images that went into it and are on no record.
+    """
     return UnapprovedBase(
         expected=tuple(
             f"{base.repository}:{tag.pattern}"
@@ -115,10 +139,15 @@ def _unapproved(ancestry: Ancestry, wanted: BaseRequirement, policy: Policy, pla
             if wanted.repositories is None or base.repository in wanted.repositories
             for tag in base.tags
         ),
-        unapproved=ancestry.matches[0] if ancestry.matches else None,
-        closest=ancestry.closest,
-        platform=platform,
+        unapproved=unapproved,
+        closest=platform.ancestry.closest if platform.ancestry else None,
+        platform=str(platform.image.config.platform),
+        built_from=built_from,
     )
+
+
+def _admits(wanted: BaseRequirement, policy: Policy, build: BaseBuild) -> bool:
+    return approved(build, policy) and (wanted.repositories is None or build.repository in wanted.repositories)
 
 
 def _unread(platform: PlatformEvidence, name: str) -> Unverifiable:
@@ -130,9 +159,12 @@ def _unread(platform: PlatformEvidence, name: str) -> Unverifiable:
     return Unverifiable(trouble=trouble, platform=name)
 
 
-def _judge_build(build: BaseBuild, wanted: BaseRequirement, as_of: datetime, platform: str) -> BaseJudgement:
+def _judge_build(
+    build: BaseBuild, wanted: BaseRequirement, as_of: datetime, platform: str, *, by: BaseEvidence
+) -> BaseJudgement:
     checks = (
         _check_variant(build, wanted, platform),
+        _check_fips(build, wanted, platform),
         _check_end_of_life(build, wanted, as_of, platform),
         _check_age(build, wanted, as_of, platform),
         _check_lag(build, wanted, as_of, platform),
@@ -140,7 +172,7 @@ def _judge_build(build: BaseBuild, wanted: BaseRequirement, as_of: datetime, pla
     return BaseJudgement(
         problems=tuple(problem for problem, _ in checks if problem is not None),
         advisories=tuple(advice for _, advice in checks if advice is not None),
-        standing=Standing(platform=platform, build=build, age_days=(as_of - build.created).days),
+        standing=Standing(platform=platform, build=build, age_days=(as_of - build.created).days, evidence=by),
     )
 
 
@@ -152,6 +184,11 @@ def _check_variant(build: BaseBuild, wanted: BaseRequirement, platform: str) -> 
     if build.variant in wanted.variants:
         return None, None
     return WrongVariant(build=build, allowed=wanted.variants, platform=platform), None
+
+
+def _check_fips(build: BaseBuild, wanted: BaseRequirement, platform: str) -> _Check:
+    """Ask whether the base's signer attested FIPS: the catalog keeps nothing else as `fips`."""
+    return (NotFips(build=build, platform=platform), None) if wanted.fips and not build.fips else (None, None)
 
 
 def _check_end_of_life(build: BaseBuild, wanted: BaseRequirement, as_of: datetime, platform: str) -> _Check:

@@ -6,7 +6,15 @@ from typing import assert_never
 
 from webhook.core.catalog import BaseBuild
 from webhook.core.plain_text import listing, printable
-from webhook.core.problems import EndOfLifeBase, LaggingBase, RevokedBase, StaleBase, UnapprovedBase, WrongVariant
+from webhook.core.problems import (
+    EndOfLifeBase,
+    LaggingBase,
+    NotFips,
+    RevokedBase,
+    StaleBase,
+    UnapprovedBase,
+    WrongVariant,
+)
 from webhook.core.references import Glob
 from webhook.core.words import Words
 
@@ -15,7 +23,7 @@ __all__ = ["base_name", "debug_image", "words_for_base", "words_for_unapproved"]
 MAX_PATTERN_CHARACTERS = 512
 """More than any repository with its tag, so that nothing is clipped before it is compared."""
 
-BaseProblem = RevokedBase | EndOfLifeBase | StaleBase | LaggingBase | WrongVariant
+BaseProblem = RevokedBase | EndOfLifeBase | StaleBase | LaggingBase | WrongVariant | NotFips
 
 
 def words_for_base(problem: BaseProblem, *, advice: bool) -> Words:
@@ -31,6 +39,8 @@ def words_for_base(problem: BaseProblem, *, advice: bool) -> Words:
             return _lagging(problem, advice=advice)
         case WrongVariant():
             return _wrong_variant(problem)
+        case NotFips():
+            return _not_fips(problem)
         case _:
             assert_never(problem)
 
@@ -44,6 +54,8 @@ def words_for_unapproved(problem: UnapprovedBase) -> Words:
         total = len(problem.closest.build.diff_ids)
         shares = f"shares {problem.closest.shared} of its {total} layers"
         facts.append(("closest", f"{base_name(problem.closest.build)} ({shares})"))
+    if problem.built_from:
+        facts.append(("from", f"{listing(problem.built_from)}, on no record"))
     return Words(
         says="is not built on an approved DHI base",
         facts=tuple(facts),
@@ -124,6 +136,16 @@ def _wrong_variant(problem: WrongVariant) -> Words:
             ("found", f"{base_name(build)}, variant {printable(build.variant)}"),
         ),
         help=help_text,
+        platform=problem.platform,
+    )
+
+
+def _not_fips(problem: NotFips) -> Words:
+    repository = printable(str(problem.build.repository))
+    return Words(
+        says="stands on a base that is not proven to be FIPS validated",
+        facts=(("expected", "a base whose signer attests FIPS"), ("found", base_name(problem.build))),
+        help=f"start the Dockerfile with a FIPS tag of `{repository}`; a label proves nothing",
         platform=problem.platform,
     )
 

@@ -108,6 +108,15 @@ class Catalog:
         return {key: tuple(builds) for key, builds in index.items()}
 
     @cached_property
+    def by_digest(self) -> Mapping[Digest, tuple[BaseBuild, ...]]:
+        """Builds by the digest of their manifest and by that of their index."""
+        index: dict[Digest, list[BaseBuild]] = {}
+        for build in self.builds:
+            for digest in {build.digest, build.root}:
+                index.setdefault(digest, []).append(build)
+        return {digest: tuple(builds) for digest, builds in index.items()}
+
+    @cached_property
     def layer_lengths(self) -> tuple[int, ...]:
         """The distinct numbers of layers of all builds, greatest first."""
         return tuple(sorted({len(build.layers) for build in self.builds}, reverse=True))

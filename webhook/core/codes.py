@@ -74,7 +74,7 @@ _ALL = (
     Explanation(
         code="invalid-signature",
         means="There is a signature that points at an authority the rule names, and it does not hold: it is over "
-        "another digest, its bytes were altered, or what it claims does not fit.",
+        "another digest, its bytes were altered, its time or its certificate is over, or what it claims does not fit.",
         because="This is not the absence of a signature: somebody put one there that is wrong.",
         then="Sign the digest again, with the pipeline that should have done it. If nobody on your side made this "
         "signature, treat the image as tampered with.",
@@ -82,7 +82,8 @@ _ALL = (
     Explanation(
         code="untrusted-signer",
         means="The image is signed, but not by enough of the authorities that the rule names. The message says which "
-        "other authorities of the policy signed it, and how many signatures are by keys that nobody here knows.",
+        "other authorities of the policy signed it, whom certificates that hold name, and how many signatures are by "
+        "keys that nobody here knows.",
         because="A signature says who vouches for an image. The rule says whose word counts in this namespace.",
         then="Deploy the digest that the expected authority signed. `dhi-gate check` tells beforehand whether it did.",
     ),
@@ -131,10 +132,11 @@ _ALL = (
     ),
     Explanation(
         code="not-fips",
-        means="The rule asks for a base that is proven to be FIPS validated, and this one is not.",
+        means="The rule asks for a base that is proven to be FIPS validated, and this one is not. The proof is a FIPS "
+        "attestation about the base by the signer of the base; labels and tags are none.",
         because="Some places may use validated cryptography only.",
-        then="Start from a FIPS variant of the base.",
-        produced=False,
+        then="Start from a FIPS variant of the base. If this is one, it was recorded before its attestation could be "
+        "read: see what `dhi-gate catalog sync` says of it.",
     ),
     Explanation(
         code="base-modified",
@@ -153,17 +155,22 @@ _ALL = (
     Explanation(
         code="missing-attestation",
         means="The image lacks a signed attestation that the rule asks for: a bill of materials, a provenance or a "
-        "scan, for example.",
+        "scan, for example. One about the index counts for all its platforms, one about a platform for that one only, "
+        "and each platform must have what is required. The message tells who else attested it, and what is there in "
+        "the right name and does not hold.",
         because="The rule wants to know more about the image than who vouches for it.",
-        then="Have the pipeline attach and sign it.",
-        produced=False,
+        then="Have the pipeline attach and sign it (`cosign attest`), about the digest that is deployed. A signature "
+        "over the image is no attestation, and the reverse.",
     ),
     Explanation(
         code="failed-attestation",
-        means="The image has the attestation, and what it says fails the rule.",
-        because="A scan that found something critical is no reason to let the image in.",
-        then="Mend what the attestation complains about, rebuild and attest again.",
-        produced=False,
+        means="The image has the attestation, signed by somebody whom the rule names, and it fails the rule: it is too "
+        "old, finds vulnerabilities that are too grave, names another builder or source, or cannot be read. Of several "
+        "that are fresh, any one that fails is enough.",
+        because="A report that found something critical is no reason to let the image in, and a registry may serve an "
+        "old clean one beside it. What the gate cannot read may say anything.",
+        then="Mend what the message names, rebuild if need be, and attest again. A finding that does not apply can be "
+        "excused by an OpenVEX statement about this digest, if the rule says whose statements it believes.",
     ),
     Explanation(
         code="runs-as-root",

@@ -1,13 +1,14 @@
-"""Which registries a policy speaks of: the hosts that the server may contact even at private addresses."""
+"""Whom a policy speaks of: registries, which the server may contact even at private addresses, and trusted roots."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from webhook.core.policy import Case, Exemption, Policy, Rule
+from webhook.core.policy import Case, Exemption, KeyAuthority, KeylessAuthority, Policy, Rule
 from webhook.core.references import Glob
+from webhook.core.signatures.trust_roots import PublicGood, TufMirror
 
-__all__ = ["leaves_images_open", "listed_hosts"]
+__all__ = ["leaves_images_open", "listed_hosts", "refreshed_roots"]
 
 
 def listed_hosts(policy: Policy) -> frozenset[str]:
@@ -24,6 +25,12 @@ def leaves_images_open(policy: Policy) -> bool:
     """Tell whether some image that the policy judges may come from a host that it does not name."""
     judging = [part for part in _parts(policy) if not isinstance(part.outcome, Exemption)]
     return any(part.images is None or any("*" in _host(glob) for glob in part.images) for part in judging)
+
+
+def refreshed_roots(policy: Policy) -> frozenset[TufMirror | PublicGood]:
+    """Return the trusted roots that are not files of the policy: somebody must load them, and keep them fresh."""
+    sources = (each.trust_root for each in policy.authorities if isinstance(each, KeyAuthority | KeylessAuthority))
+    return frozenset(source for source in sources if isinstance(source, TufMirror | PublicGood))
 
 
 def _parts(policy: Policy) -> Iterator[Rule | Case]:

@@ -9,20 +9,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from webhook.core.attestation_rules import Attested, check_attestations
+from webhook.core.attestations.statements import AttestationFindings
 from webhook.core.base_rules import BaseJudgement, judge_base, revoked_base
 from webhook.core.evidence import Evidence, PlatformEvidence
 from webhook.core.facts import Known, Trouble
 from webhook.core.manifests import Malformed
-from webhook.core.policy import BaseRequirement, Exemption, Mode, Policy, Requirements, Rule
+from webhook.core.policy import BaseEvidence, BaseRequirement, Exemption, Mode, Policy, Requirements, Rule
 from webhook.core.problems import (
     CODES,
     MalformedImage,
     NotFound,
     Problem,
+    Revoked,
     RunsAsRoot,
     Unpinned,
     Unverifiable,
 )
+from webhook.core.provenance_rules import judge_by_provenance
 from webhook.core.questions import Needs, Question, ask, revocation
 from webhook.core.references import ImageReference, PinnedImage
 from webhook.core.signature_rules import check_signatures
@@ -143,37 +147,71 @@ def _judge_content(
     if isinstance(evidence.platforms, Trouble):
         problems.append(Unverifiable(trouble=evidence.platforms))
     platforms = evidence.platforms.value if isinstance(evidence.platforms, Known) else ()
-    judged = [_judge_platform(p, wanted, policy, as_of, layers_read=signature_problem is None) for p in platforms]
+    judged = [
+        _judge_platform(
+            platform,
+            wanted,
+            Attested(
+                findings=evidence.attestations or AttestationFindings(),
+                digests=tuple(dict.fromkeys((platform.image.digest, image.digest))),
+                platform=str(platform.image.config.platform),
+                policy=policy,
+                as_of=as_of,
+            ),
+            layers_read=signature_problem is None,
+        )
+        for platform in platforms
+    ]
     return _Judgement(
         image=image,
-        problems=(*problems, *(problem for judgement in judged for problem in judgement.problems)),
+        problems=_unless_ended((*problems, *(problem for judgement in judged for problem in judgement.problems))),
         advisories=tuple(advice for judgement in judged for advice in judgement.advisories),
         signed_by=tuple(dict.fromkeys(v.authority for v in evidence.findings.vouchers)) if evidence.findings else (),
         standings=tuple(judgement.standing for judgement in judged if judgement.standing),
     )
 
 
+def _unless_ended(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Return the problems that end the questioning if there are any, for nothing else is said of such an image."""
+    ending = tuple(problem for problem in problems if isinstance(problem, Revoked | MalformedImage))
+    return ending or problems
+
+
 def _judge_platform(
-    platform: PlatformEvidence, wanted: Requirements, policy: Policy, as_of: datetime, *, layers_read: bool
+    platform: PlatformEvidence, wanted: Requirements, attested: Attested, *, layers_read: bool
 ) -> BaseJudgement:
-    """Judge what one child stands on and as whom it runs. Revoked bytes are named first and alone."""
+    """Judge what one child stands on, what is attested of it, and as whom it runs.
+
+    Revoked bytes are named first and alone.
+    """
+    policy = attested.policy
     revoked = revocation(policy, platform.image.digest) or revoked_base(
         platform, policy, by_catalog=wanted.base is not None
     )
     if revoked is not None:
         return BaseJudgement(problems=(revoked,))
     # A rule that asks only for the user still needs to know whose user it may be.
-    base = judge_base(platform, wanted.base or BaseRequirement(), policy, as_of, layers_read=layers_read)
+    asked = wanted.base or BaseRequirement()
+    base = judge_by_provenance(platform, asked, wanted.attestations, attested) or judge_base(
+        platform, asked, policy, attested.as_of, layers_read=layers_read
+    )
+    attestations = check_attestations(attested, wanted.attestations)
     user = _check_user(platform, base) if wanted.non_root else ()
     if wanted.base is None:
-        return BaseJudgement(problems=user)
-    return BaseJudgement(problems=(*base.problems, *user), advisories=base.advisories, standing=base.standing)
+        return BaseJudgement(problems=(*attestations, *user))
+    return BaseJudgement(
+        problems=(*base.problems, *attestations, *user), advisories=base.advisories, standing=base.standing
+    )
 
 
 def _check_user(platform: PlatformEvidence, base: BaseJudgement) -> tuple[Problem, ...]:
-    """Check the default user. Where it hangs on a base whose layers are not proven yet, nobody knows."""
+    """Check the default user. Where it hangs on a base whose layers are not proven yet, nobody knows.
+
+    The base's own user is believed only where its layers are in the image: provenance does not tell which base is.
+    """
     user = platform.image.config.user
-    base_user = base.standing.build.user if base.standing else None
+    by_layers = base.standing is not None and base.standing.evidence is BaseEvidence.LAYERS
+    base_user = base.standing.build.user if base.standing is not None and by_layers else None
     if not is_provably_not_root(user, base_user=base_user):
         return (RunsAsRoot(user=user, platform=str(platform.image.config.platform)),)
     if is_provably_not_root(user, base_user=None):

@@ -11,20 +11,25 @@ from datetime import date
 from typing import ClassVar
 
 from webhook.core.ancestry import Closest
+from webhook.core.attestations.failures import Failure
 from webhook.core.catalog import BaseBuild
 from webhook.core.facts import Trouble
-from webhook.core.policy import SignatureRequirement
+from webhook.core.policy import AttestationRequirement, SignatureRequirement
 from webhook.core.references import BadReference, Digest, ImageReference
 from webhook.core.signatures.findings import BrokenSignature
+from webhook.core.signatures.identity import CertificateIdentity
 
 __all__ = [
     "CODES",
     "EndOfLifeBase",
+    "FailedAttestation",
     "ForbiddenImage",
     "InvalidReference",
     "InvalidSignature",
     "LaggingBase",
     "MalformedImage",
+    "MissingAttestation",
+    "NotFips",
     "NotFound",
     "Problem",
     "Revoked",
@@ -132,13 +137,14 @@ class UntrustedSigner:
     """There are signatures, but not enough by those whom the rule names.
 
     `found` are the authorities of the policy that did sign, named by the rule or not; `strangers` counts signatures by
-    keys that nobody here knows.
+    keys and identities that nobody here knows. `identities` are those of them whose certificates hold.
     """
 
     code: ClassVar[str] = "untrusted-signer"
     expected: SignatureRequirement
     found: tuple[str, ...]
     strangers: int
+    identities: tuple[CertificateIdentity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +160,8 @@ class UnapprovedBase:
     """The image starts with the layers of no approved base.
 
     `expected` are the approved bases (`dhi.io/python:3.13*`); `unapproved` is the recorded build it does start with,
-    if there is one; `closest` the one it comes near to.
+    if there is one; `closest` the one it comes near to. `built_from` are images that a believed provenance names and
+    that are on no record.
     """
 
     code: ClassVar[str] = "unapproved-base"
@@ -162,6 +169,7 @@ class UnapprovedBase:
     unapproved: BaseBuild | None
     closest: Closest | None
     platform: str | None = None
+    built_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +227,42 @@ class WrongVariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotFips:
+    """The base is approved, but nothing that its signer attested says that it is FIPS validated."""
+
+    code: ClassVar[str] = "not-fips"
+    build: BaseBuild
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingAttestation:
+    """There is no attestation of that type by those whom the rule names.
+
+    `others` are the authorities of the policy that did attest something of that type; `broken` are attestations in a
+    named authority's name that do not hold; `strangers` counts those that nobody of the policy vouches for.
+    """
+
+    code: ClassVar[str] = "missing-attestation"
+    expected: AttestationRequirement
+    others: tuple[str, ...] = ()
+    broken: tuple[BrokenSignature, ...] = ()
+    strangers: int = 0
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttestation:
+    """There is one, by those whom the rule names, and it fails the rule. `by` are those of them that vouch for it."""
+
+    code: ClassVar[str] = "failed-attestation"
+    expected: AttestationRequirement
+    by: tuple[str, ...]
+    failure: Failure
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunsAsRoot:
     """The image's default user is not provably anyone but root. `user` is what its config says."""
 
@@ -252,6 +296,9 @@ Problem = (
     | StaleBase
     | LaggingBase
     | WrongVariant
+    | NotFips
+    | MissingAttestation
+    | FailedAttestation
     | RunsAsRoot
     | Unverifiable
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from webhook.core.attestations.predicate_types import OPENVEX
 from webhook.core.policy import Case, Exemption, Policy, Requirements, Rule
 from webhook.core.problems import ForbiddenImage, InvalidReference, Problem, Revoked
 from webhook.core.references import BadReference, Digest, ImageReference
@@ -22,12 +23,15 @@ class Needs:
 
     signatures: bool
     platforms: bool
+    attestations: frozenset[str] = frozenset()
+    """The predicate types that matter."""
 
     def __or__(self, other: Needs) -> Needs:
         """Join what two uses of one image need."""
         return Needs(
             signatures=self.signatures or other.signatures,
             platforms=self.platforms or other.platforms,
+            attestations=self.attestations | other.attestations,
         )
 
 
@@ -78,10 +82,22 @@ def _needs(use: ImageUse, policy: Policy, outcome: Requirements | Exemption) -> 
     """Tell what to fetch. Under an exemption nothing is; with revocations in force, every judged image is looked at."""
     if isinstance(outcome, Exemption):
         return None
-    judged = outcome.signatures is not None or outcome.base is not None or outcome.non_root
+    attestations = _predicate_types(outcome)
+    judged = outcome.signatures is not None or outcome.base is not None or outcome.non_root or bool(attestations)
     if not judged and not policy.revoked and not _resolvable_tag(use.image, outcome):
         return None
-    return Needs(signatures=outcome.signatures is not None, platforms=judged or bool(policy.revoked))
+    return Needs(
+        # A signature over an index is one over the attestations that it lists.
+        signatures=outcome.signatures is not None or bool(attestations),
+        platforms=judged or bool(policy.revoked),
+        attestations=attestations,
+    )
+
+
+def _predicate_types(outcome: Requirements) -> frozenset[str]:
+    """Return the types of statements that the rule asks for, and that of the exceptions it accepts."""
+    wanted = frozenset(requirement.type for requirement in outcome.attestations)
+    return wanted | {OPENVEX} if any(requirement.vex for requirement in outcome.attestations) else wanted
 
 
 def _resolvable_tag(image: ImageReference | BadReference, outcome: Requirements) -> bool:

@@ -20,11 +20,16 @@ from webhook.core.problems import Problem
 from webhook.core.references import BadReference, Digest
 from webhook.core.verdicts import Decision, Result, Standing, Verdict
 from webhook.core.wording import Context, words_for
+from webhook.core.workloads import Source
 
 __all__ = ["Table", "decision_report", "table"]
 
 API_VERSION = "dhi-gate.dev/v1alpha1"
 KIND = "DecisionReport"
+COLUMNS = ("NAMESPACE", "KIND", "NAME", "CONTAINER", "IMAGE", "RESULT", "RULE", "CODES")
+EVIDENCE_COLUMNS = ("SIGNED BY", "BASE", "AGE", "NOTE")
+COLUMNS_OF_OBJECTS = frozenset({"NAME", "CONTAINER"})
+"""What an image that was asked about by itself does not have; left out where there is nothing else."""
 MAX_SHOWN_CHARACTERS = 1_200
 """Longer than any image reference with its digest."""
 
@@ -47,7 +52,7 @@ class _BaseDocument(msgspec.Struct, frozen=True, rename="camel"):
     digest: str
     created: str
     age_days: int
-    evidence: str = "layers"
+    evidence: str
 
 
 class _ContainerDocument(msgspec.Struct, frozen=True, rename="camel"):
@@ -137,14 +142,20 @@ def decision_report(
 
 
 def table(decisions: Sequence[Decision], *, wide: bool) -> Table:
-    """Return a row for each container, and one for each object without images; `wide` adds the evidence."""
-    headers = ("NAMESPACE", "KIND", "NAME", "CONTAINER", "IMAGE", "RESULT", "RULE", "CODES")
-    evidence = ("SIGNED BY", "BASE", "AGE", "NOTE")
-    cells = [row for decision in decisions for row in _rows(decision)]
-    width = len(headers) + (len(evidence) if wide else 0)
+    """Return a row for each container, and one for each object without images.
+
+    `wide` adds the evidence, and shows digests whole.
+    """
+    headers = (*COLUMNS, *EVIDENCE_COLUMNS) if wide else COLUMNS
+    cells = [row for decision in decisions for row in _rows(decision, wide=wide)]
+    shown = tuple(
+        number
+        for number, header in enumerate(headers)
+        if header not in COLUMNS_OF_OBJECTS or any(row[number] for _, row in cells)
+    )
     return Table(
-        headers=(*headers, *evidence)[:width],
-        rows=tuple(row[:width] for _, row in cells),
+        headers=tuple(headers[number] for number in shown),
+        rows=tuple(tuple(row[number] for number in shown) for _, row in cells),
         results=tuple(result for result, _ in cells),
     )
 
@@ -213,6 +224,7 @@ def _base(standing: Standing) -> _BaseDocument:
         digest=str(build.digest),
         created=_timestamp(build.created),
         age_days=standing.age_days,
+        evidence=standing.evidence.value,
     )
 
 
@@ -221,10 +233,11 @@ def _oldest(verdict: Verdict) -> Standing | None:
     return max(verdict.standings, key=lambda standing: standing.age_days, default=None)
 
 
-def _rows(decision: Decision) -> Iterator[tuple[Result, tuple[str, ...]]]:
+def _rows(decision: Decision, *, wide: bool) -> Iterator[tuple[Result, tuple[str, ...]]]:
     """Yield result and cells of each row."""
     workload = decision.workload
-    place = (workload.namespace or "", workload.kind, printable(workload.name))
+    is_bare = workload.source is Source.IMAGE
+    place = (workload.namespace or "", workload.kind, "" if is_bare else printable(workload.name))
     if not decision.verdicts:
         note = workload.no_images_because or "nothing was judged"
         yield decision.result, (*place, "", "", decision.result.value, "", "", "", "", "", note)
@@ -235,8 +248,8 @@ def _rows(decision: Decision) -> Iterator[tuple[Result, tuple[str, ...]]]:
             verdict.result,
             (
                 *place,
-                printable(verdict.use.container),
-                shown_image(verdict),
+                "" if is_bare else printable(verdict.use.container),
+                _whole_image(verdict) if wide else shown_image(verdict),
                 verdict.result.value,
                 printable(verdict.rule.name),
                 ", ".join(codes),
@@ -246,6 +259,12 @@ def _rows(decision: Decision) -> Iterator[tuple[Result, tuple[str, ...]]]:
                 _note(verdict),
             ),
         )
+
+
+def _whole_image(verdict: Verdict) -> str:
+    """Write an image as the user did, with the whole digest that was judged."""
+    written = printable(verdict.use.image.written, MAX_SHOWN_CHARACTERS)
+    return f"{written.partition('@')[0]}@{verdict.image.digest}" if verdict.image else written
 
 
 def _note(verdict: Verdict) -> str:

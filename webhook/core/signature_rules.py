@@ -29,5 +29,5 @@ def check_signatures(findings: SignatureFindings, expected: SignatureRequirement
     found = tuple(dict.fromkeys(voucher.authority for voucher in findings.vouchers))
     strangers = findings.strangers + len(findings.broken)
     if found or strangers:
-        return UntrustedSigner(expected=expected, found=found, strangers=strangers)
+        return UntrustedSigner(expected=expected, found=found, strangers=strangers, identities=findings.identities)
     return Unsigned(expected=expected)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from webhook.core.plain_text import listing
+from webhook.core.plain_text import listing, printable
 from webhook.core.policy import SignatureRequirement
 from webhook.core.problems import InvalidSignature, Unsigned, UntrustedSigner
 from webhook.core.words import Words
 
 __all__ = ["words_for_signatures"]
+
+MAX_NAME = 120
+MAX_IDENTITIES = 2
 
 
 def words_for_signatures(problem: InvalidSignature | UntrustedSigner | Unsigned) -> Words:
@@ -41,7 +44,7 @@ def _untrusted_signer(problem: UntrustedSigner) -> Words:
         says=f"is signed, but not {enough} this namespace trusts",
         facts=(
             ("expected", _requirement(problem.expected)),
-            ("found", ", ".join(part for part in (names, _strangers(problem.strangers)) if part)),
+            ("found", ", ".join(part for part in (names, *_by_identity(problem), _by_key(problem)) if part)),
         ),
         help=f"deploy the digest that {_signers(problem.expected)} signed",
     )
@@ -55,9 +58,20 @@ def _unsigned(problem: Unsigned) -> Words:
     )
 
 
-def _strangers(count: int) -> str:
-    """Count signatures by keys that no authority of the policy holds."""
-    if count == 0:
+def _by_identity(problem: UntrustedSigner) -> tuple[str, ...]:
+    """Name strangers whose certificates hold: the subject, and who says so."""
+    different = tuple(dict.fromkeys(problem.identities))
+    named = tuple(
+        f"`{printable(identity.subject, MAX_NAME)}` via `{printable(identity.issuer, MAX_NAME)}`"
+        for identity in different[:MAX_IDENTITIES]
+    )
+    return (*named, f"{len(different) - MAX_IDENTITIES:,} more") if len(different) > MAX_IDENTITIES else named
+
+
+def _by_key(problem: UntrustedSigner) -> str:
+    """Count the other signatures that no authority of the policy gave."""
+    count = problem.strangers - len(problem.identities)
+    if count <= 0:
         return ""
     return "1 signature by a key that nobody here knows" if count == 1 else f"{count:,} by keys that nobody here knows"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from webhook.core.catalog import BaseBuild
-from webhook.core.policy import Case, Exemption, Mode, Rule
+from webhook.core.policy import BaseEvidence, Case, Exemption, Mode, Rule
 from webhook.core.problems import Problem, Revoked, RevokedBase, Unverifiable
 from webhook.core.references import PinnedImage
 from webhook.core.workloads import ImageUse, Workload
@@ -26,11 +26,12 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The base that one platform of an image stands on, and its age in whole days."""
+    """The base that one platform of an image stands on, its age in whole days, and what shows it."""
 
     platform: str
     build: BaseBuild
     age_days: int
+    evidence: BaseEvidence = BaseEvidence.LAYERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+from webhook.core.attestation_wording import words_for_attestations
 from webhook.core.base_wording import debug_image, words_for_base, words_for_unapproved
 from webhook.core.plain_text import listing, printable
 from webhook.core.problems import (
     EndOfLifeBase,
+    FailedAttestation,
     ForbiddenImage,
     InvalidReference,
     InvalidSignature,
     LaggingBase,
     MalformedImage,
+    MissingAttestation,
+    NotFips,
     NotFound,
     Problem,
     Revoked,
@@ -62,8 +66,10 @@ def words_for(problem: Problem, context: Context) -> Words:
             return words_for_signatures(problem)
         case UnapprovedBase():
             return _unapproved_base(problem, context)
-        case RevokedBase() | EndOfLifeBase() | StaleBase() | LaggingBase() | WrongVariant():
+        case RevokedBase() | EndOfLifeBase() | StaleBase() | LaggingBase() | WrongVariant() | NotFips():
             return words_for_base(problem, advice=context.advice)
+        case MissingAttestation() | FailedAttestation():
+            return words_for_attestations(problem)
         case _:
             assert_never(problem)
 
