@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.policies import COMPLETE, ca_pem, plain, public_pem
+from tests.core.policies import COMPLETE, files, plain, public_pem
 from webhook.core.errors import DocumentError, ParseError
 from webhook.documents import DocumentFile, Loaded, ReadFile, Rejected, load_policy, policy_file
 
@@ -243,8 +243,9 @@ def test_a_policy_on_disk_is_loaded_with_its_key_files(tmp_path: Path) -> None:
     """The policy in force follows the key files that it names."""
     path = tmp_path / "policy.yaml"
     path.write_text(policy_text())
-    (tmp_path / "release.pem").write_text(public_pem("release"))
-    (tmp_path / "ca.pem").write_text(ca_pem())
+    read_file = files()
+    for name in ("release.pem", "ca.pem", "trusted_root.json", "root.json", "root.pem", "root.crl"):
+        (tmp_path / name).write_bytes(read_file(name))
     document = policy_file(path, clock=SteppingClock())
 
     document.reload()

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,8 +15,18 @@ from typing import Protocol
 from webhook.core.facts import Trouble
 from webhook.core.manifests import Descriptor
 from webhook.core.references import Digest, PinnedImage, Repository
+from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
 
-__all__ = ["Clock", "RawManifest", "ReferrerListing", "Registry", "RegistryTrouble", "TroubleKind"]
+__all__ = [
+    "Clock",
+    "RawManifest",
+    "ReferrerListing",
+    "Registry",
+    "RegistryTrouble",
+    "RootState",
+    "TroubleKind",
+    "TrustSource",
+]
 
 
 class TroubleKind(Enum):
@@ -107,6 +117,40 @@ class Registry(Protocol):
 
     async def tags(self, repository: Repository, *, deadline: float) -> tuple[str, ...] | None:
         """Return all tags, following pages; at most 100,000."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootState:
+    """How one trusted root is. `source` names where it comes from, for logs and metrics.
+
+    `loaded` tells whether there is one at all, `refreshed_at` when its source last confirmed it; None for the built-in
+    root, which nobody confirms. `trouble` is why the last attempt failed, None if it did not.
+    """
+
+    source: str
+    loaded: bool
+    refreshed_at: datetime | None
+    trouble: Trouble | None
+
+
+class TrustSource(Protocol):
+    """Sigstore trusted roots that are kept up to date in the background. Nothing here asks the network."""
+
+    def follow(self, sources: frozenset[TufMirror | PublicGood]) -> None:
+        """Keep these roots from now on, and forget all others."""
+        ...
+
+    async def settled(self, *, deadline: float) -> None:
+        """Wait until each root has been tried once, or until the deadline."""
+        ...
+
+    def roots(self) -> Mapping[TufMirror | PublicGood, TrustRoot | Trouble]:
+        """Return the last good root of each source, or why there has been none."""
+        ...
+
+    def states(self) -> tuple[RootState, ...]:
+        """Return how each source is, by name."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,26 @@ from structlog.typing import FilteringBoundLogger
 
 from webhook.adapters.cache import CachingRegistry
 from webhook.adapters.clock import SystemClock
+from webhook.adapters.registry.credential_files import ConfigSource, DockerConfigFile, FixedConfig
 from webhook.adapters.registry.credential_helpers import DockerCredentials
-from webhook.adapters.registry.credentials import DockerConfig, usual_config_paths
+from webhook.adapters.registry.credentials import usual_config_paths
 from webhook.adapters.registry.distribution import DistributionRegistry
 from webhook.adapters.registry.options import Proxies, Reach, RegistryOptions
+from webhook.adapters.registry.tls import read_authorities
+from webhook.adapters.trust import BackgroundTrust
 from webhook.core.contacts import leaves_images_open, listed_hosts
 from webhook.core.policy import Policy
-from webhook.ports import Clock, Registry
+from webhook.ports import Clock, Registry, TrustSource
 
-__all__ = ["RegistryFlags", "Surroundings", "open_registry", "system_clock"]
+__all__ = [
+    "RegistryFlags",
+    "Surroundings",
+    "docker_config",
+    "open_registry",
+    "open_trust",
+    "registry_options",
+    "system_clock",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +63,11 @@ def system_clock() -> Clock:
 async def open_registry(policy: Policy, flags: RegistryFlags, around: Surroundings) -> AsyncIterator[Registry]:
     """Open the registries that a policy and the flags allow, with credentials and a memory.
 
-    Raises OSError or DocumentError if a file that a flag names cannot be read or understood.
+    Raises DocumentError if a file that a flag names cannot be read or understood.
     """
-    config = _docker_config(flags, around.environment)
-    credentials = DockerCredentials(config, environment=around.environment, clock=around.clock)
+    credentials = DockerCredentials(docker_config(flags, around), environment=around.environment, clock=around.clock)
     registry = DistributionRegistry(
-        options=_options(policy, flags, around),
+        options=registry_options(policy, flags, around),
         credentials=credentials,
         clock=around.clock,
         log=around.log,
@@ -71,8 +81,16 @@ async def open_registry(policy: Policy, flags: RegistryFlags, around: Surroundin
             await cache.close()
 
 
-def _options(policy: Policy, flags: RegistryFlags, around: Surroundings) -> RegistryOptions:
-    """Join what the policy and the flags say; the flags' mirrors are asked first."""
+def open_trust(around: Surroundings, *, directory: Path | None = None) -> AbstractAsyncContextManager[TrustSource]:
+    """Return the keeper of trusted roots; `directory` is where it remembers the metadata of mirrors."""
+    return BackgroundTrust(clock=around.clock, log=around.log, directory=directory)
+
+
+def registry_options(policy: Policy, flags: RegistryFlags, around: Surroundings) -> RegistryOptions:
+    """Join what the policy, the flags and the environment say; the flags' mirrors are asked first.
+
+    Raises DocumentError if the file of certificate authorities cannot be read or understood.
+    """
     mirrors: dict[str, tuple[str, ...]] = {}
     for source, target in flags.mirrors:
         mirrors[source] = (*mirrors.get(source, ()), target)
@@ -85,19 +103,28 @@ def _options(policy: Policy, flags: RegistryFlags, around: Surroundings) -> Regi
         reach=open_to_public if around.serving else Reach.ASKED,
         loopback_is_plain=not around.serving,
         insecure_hosts=frozenset(flags.insecure_hosts),
-        ca_pem=flags.ca_file.read_text(encoding="ascii") if flags.ca_file else "",
+        ca_pem=read_authorities(flags.ca_file) if flags.ca_file else "",
         ca_pem_by_host={registry.host: registry.ca_pem for registry in policy.registries if registry.ca_pem},
         mirrors=mirrors,
         proxies=_proxies(around.environment),
     )
 
 
-def _docker_config(flags: RegistryFlags, environment: Mapping[str, str]) -> DockerConfig:
-    """Read the config that a flag names, else the first that lies in a usual place; none is no error."""
-    if flags.config_file is not None:
-        return DockerConfig.read(flags.config_file)
-    found = next((path for path in usual_config_paths(environment) if path.is_file()), None)
-    return DockerConfig.read(found) if found else DockerConfig()
+def docker_config(flags: RegistryFlags, around: Surroundings) -> ConfigSource:
+    """Return the config that a flag names, else the first that lies in a usual place; none is no error.
+
+    Raises DocumentError if the one that counts cannot be read or understood.
+    """
+    path = flags.config_file or next(filter(_is_there, usual_config_paths(around.environment)), None)
+    return DockerConfigFile(path, clock=around.clock, log=around.log) if path else FixedConfig()
+
+
+def _is_there(path: Path) -> bool:
+    """Look into a usual place. One that may not be looked into, like the home of another user, is passed by."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _proxies(environment: Mapping[str, str]) -> Proxies:

@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from structlog.typing import FilteringBoundLogger
 
 from webhook.adapters.clock import SystemClock
+from webhook.adapters.registry.credential_files import FixedConfig
 from webhook.adapters.registry.credential_helpers import DockerCredentials
 from webhook.adapters.registry.credentials import DockerConfig
 from webhook.adapters.registry.distribution import DistributionRegistry
@@ -87,7 +88,7 @@ async def open_registry(
     recorder = recorder or Recorder()
     async with DistributionRegistry(
         options=options,
-        credentials=DockerCredentials(config or DockerConfig(), environment={}, clock=clock),
+        credentials=DockerCredentials(FixedConfig(config=config or DockerConfig()), environment={}, clock=clock),
         clock=clock,
         log=recorder.log,
         observe=recorder.observe,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.adapters.given import repository, trouble_of
 from tests.fakes.clock import ManualClock
+from webhook.adapters.registry.credential_files import FixedConfig
 from webhook.adapters.registry.credential_helpers import DockerCredentials
 from webhook.adapters.registry.credentials import DockerConfig, IdentityToken, Password
 from webhook.adapters.registry.question import Question
@@ -28,7 +29,9 @@ class Helper:
         path.chmod(0o755)
         config = DockerConfig.parse(f'{{"auths": {written}, "credHelpers": {{"registry.example": "test"}}}}'.encode())
         environment = {"PATH": f"{directory}:/usr/bin:/bin"}
-        self.credentials = DockerCredentials(config, environment=environment, clock=self.clock, helper_seconds=seconds)
+        self.credentials = DockerCredentials(
+            FixedConfig(config=config), environment=environment, clock=self.clock, helper_seconds=seconds
+        )
 
     async def ask(self, host: str = "registry.example") -> tuple[object, ...]:
         """Return the credentials for a repository."""

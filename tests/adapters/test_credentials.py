@@ -159,13 +159,6 @@ def test_helpers_are_found_by_host() -> None:
     ]
 
 
-def test_a_config_is_read_from_a_file(tmp_path: Path) -> None:
-    """The file at a path is read."""
-    path = tmp_path / "config.json"
-    path.write_text('{"credsStore": "x"}')
-    assert DockerConfig.read(path).store == "x"
-
-
 def test_the_usual_places() -> None:
     """Docker's variable stands alone; else the home directory comes before Podman's places."""
     assert usual_config_paths({"DOCKER_CONFIG": "/d", "HOME": "/h"}) == (Path("/d/config.json"),)

@@ -10,6 +10,7 @@ from webhook.core.policy import Exemption, Mode, Rule
 from webhook.core.problems import CODES, Unpinned
 from webhook.core.references import ImageReference
 from webhook.core.verdicts import Decision, Verdict
+from webhook.ports import RootState
 from webhook.server.metrics import Metrics
 
 
@@ -81,6 +82,26 @@ def test_hosts_that_nobody_listed_share_a_label() -> None:
         measured.observe_registry(f"{number}.evil.example", "timeout")
     assert value(measured, "registry_requests_total", registry="registry.example", outcome="ok") == 1
     assert value(measured, "registry_requests_total", registry="other", outcome="timeout") == 3
+
+
+def test_the_age_of_trusted_roots_is_that_of_the_scrape() -> None:
+    """Built-in roots have no age, those that never came are not loaded, and those not named any more disappear."""
+    clock = TestClock()
+    measured = metrics(clock)
+    fresh = RootState(source="tuf.example", loaded=True, refreshed_at=clock.now(), trouble=None)
+    built_in = RootState(source="public-good", loaded=True, refreshed_at=None, trouble=None)
+    missing = RootState(source="down.example", loaded=False, refreshed_at=None, trouble=None)
+    shown = [fresh, built_in, missing]
+    measured.watch_trust_roots(lambda: tuple(shown))
+    clock.advance(timedelta(hours=1))
+    measured.exposition()
+    assert value(measured, "trust_root_age_seconds", source="tuf.example") == 3600
+    assert value(measured, "trust_root_age_seconds", source="public-good") is None
+    assert value(measured, "trust_root_loaded", source="public-good") == 1
+    assert value(measured, "trust_root_loaded", source="down.example") == 0
+    shown.clear()
+    measured.exposition()
+    assert value(measured, "trust_root_loaded", source="public-good") is None
 
 
 def test_the_certificates_end_is_a_timestamp() -> None:

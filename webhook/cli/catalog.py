@@ -34,19 +34,23 @@ from webhook.core.base_identity import Unfit
 from webhook.core.catalog import Catalog
 from webhook.core.catalog_changes import revoke
 from webhook.core.catalog_document import print_catalog, seal
+from webhook.core.contacts import refreshed_roots
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.facts import Trouble
 from webhook.core.policy import Policy
 from webhook.core.references import Digest, ImageReference, Repository
+from webhook.core.trust import Roots
 from webhook.ports import Clock, Registry
 from webhook.server.logs import LogFormat, open_log
-from webhook.settings import RegistryFlags, Surroundings, open_registry, system_clock
-from webhook.sync import Enrolment, SyncResult, enrol, sync
+from webhook.settings import RegistryFlags, Surroundings, open_registry, open_trust, system_clock
+from webhook.sync import NO_ROOTS, Enrolment, SyncResult, enrol, sync
 
 __all__ = ["add_base", "catalog", "sync_catalog"]
 
 T = TypeVar("T")
 
+FIRST_ROOTS_SECONDS = 30.0
+"""How long a command waits for trusted roots to be loaded, before it goes on without them."""
 FORMATS = ("table", "wide", "json", "name")
 """The values of `--output` that this version has."""
 
@@ -56,7 +60,7 @@ timeout_option = flag("--timeout", type=DURATION, default="15m", show_default=Tr
 
 @click.group()
 def catalog() -> None:
-    """Keep the catalog of bases: which builds there are, verified by signature, with their layers."""
+    """Keep the catalog of bases: every verified build, with its layers."""
 
 
 @catalog.command("sync")
@@ -81,7 +85,7 @@ def sync_command(
     """
     policy, file = read_policy(policy_file), _open(catalog_file)
 
-    async def run(world: Registry, clock: Clock) -> SyncResult:
+    async def run(world: Registry, roots: Roots, clock: Clock) -> SyncResult:
         with _progress(shown=not no_progress and sys.stderr.isatty()) as on_progress:
             return await sync_catalog(
                 file,
@@ -89,6 +93,7 @@ def sync_command(
                 world,
                 clock,
                 seconds=timeout.total_seconds(),
+                roots=roots,
                 allow_shrink=allow_shrink,
                 on_progress=on_progress,
             )
@@ -118,8 +123,9 @@ def add_command(
     """
     policy, file, reference = read_policy(policy_file), _open(catalog_file), _reference(image)
 
-    async def run(world: Registry, clock: Clock) -> Enrolment | Unfit | Trouble:
-        return await add_base(file, policy, world, clock, image=reference, seconds=timeout.total_seconds())
+    async def run(world: Registry, roots: Roots, clock: Clock) -> Enrolment | Unfit | Trouble:
+        seconds = timeout.total_seconds()
+        return await add_base(file, policy, world, clock, image=reference, seconds=seconds, roots=roots)
 
     result = _with_registry(policy, registry, run)
     match result:
@@ -194,6 +200,7 @@ async def sync_catalog(
     *,
     seconds: float,
     allow_shrink: bool,
+    roots: Roots = NO_ROOTS,
     on_progress: Progress,
 ) -> SyncResult:
     """Bring a catalog on disk up to date. One that was not there is written only if there is something to write."""
@@ -203,6 +210,7 @@ async def sync_catalog(
         registry,
         clock,
         deadline=clock.monotonic() + seconds,
+        roots=roots,
         allow_shrink=allow_shrink,
         on_progress=on_progress,
     )
@@ -212,23 +220,32 @@ async def sync_catalog(
 
 
 async def add_base(
-    file: CatalogFile, policy: Policy, registry: Registry, clock: Clock, *, image: ImageReference, seconds: float
+    file: CatalogFile,
+    policy: Policy,
+    registry: Registry,
+    clock: Clock,
+    *,
+    image: ImageReference,
+    seconds: float,
+    roots: Roots = NO_ROOTS,
 ) -> Enrolment | Unfit | Trouble:
     """Add one base to a catalog on disk, which stays as it is if the base cannot be added."""
     deadline = clock.monotonic() + seconds
-    result = await enrol(file.catalog, policy, registry, clock, image=image, deadline=deadline)
+    result = await enrol(file.catalog, policy, registry, clock, image=image, deadline=deadline, roots=roots)
     if isinstance(result, Enrolment):
         _replace(file, result.catalog)
     return result
 
 
-def _with_registry(policy: Policy, flags: RegistryFlags, run: Callable[[Registry, Clock], Awaitable[T]]) -> T:
+def _with_registry(policy: Policy, flags: RegistryFlags, run: Callable[[Registry, Roots, Clock], Awaitable[T]]) -> T:
     """Run something that asks registries, on a loop of its own; end the command if they cannot be opened."""
     around = Surroundings(environment=os.environ, clock=system_clock(), log=open_log(LogFormat.CONSOLE, sys.stderr))
 
     async def opened() -> T:
-        async with open_registry(policy, flags, around) as registry:
-            return await run(registry, around.clock)
+        async with open_registry(policy, flags, around) as registry, open_trust(around) as trust:
+            trust.follow(refreshed_roots(policy))
+            await trust.settled(deadline=around.clock.monotonic() + FIRST_ROOTS_SECONDS)
+            return await run(registry, trust.roots(), around.clock)
 
     try:
         return asyncio.run(opened())

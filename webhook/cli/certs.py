@@ -21,7 +21,13 @@ def certs() -> None:
 
 
 @certs.command("dev")
-@flag("--directory", type=click.Path(file_okay=False, path_type=Path), default=Path("certs/dev"), show_default=True)
+@flag(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("certs/dev"),
+    show_default=True,
+    help="Where they are written.",
+)
 @flag("--service", default="dhi-gate", show_default=True, help="The Service that the API server calls.")
 @flag("--service-namespace", default="dhi-gate", show_default=True, help="The namespace of that Service.")
 @flag("--name", "names", multiple=True, help="A further DNS name or address.")

@@ -24,6 +24,7 @@ from webhook.cli.options import (
 )
 from webhook.cli.reports import FORMATS, deliver, render
 from webhook.core.catalog import Catalog
+from webhook.core.contacts import refreshed_roots
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.manifest_objects import bare_image, parse_objects
 from webhook.core.policy import Policy, Rule
@@ -33,7 +34,7 @@ from webhook.core.workloads import Workload
 from webhook.layers import LayerInspector
 from webhook.review import World, review
 from webhook.server.logs import LogFormat, open_log
-from webhook.settings import RegistryFlags, Surroundings, open_registry, system_clock
+from webhook.settings import RegistryFlags, Surroundings, open_registry, open_trust, system_clock
 
 __all__ = ["check"]
 
@@ -43,13 +44,15 @@ REVIEWS_AT_ONCE = 32
 
 @click.command()
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
-@click.option("-f", "--filename", "filenames", multiple=True, help="A manifest, a folder of them, or - for input.")
-@click.option("-R", "--recursive", is_flag=True, help="Look into folders below those of --filename.")
-@flag("-n", "--namespace", default="default", help="The namespace of what names none.")
+@flag("-f", "--filename", "filenames", multiple=True, help="A manifest, a folder of them, or - for input.")
+@flag("-R", "--recursive", is_flag=True, help="Look into folders below those of --filename.")
+@flag("-n", "--namespace", default="default", show_default=True, help="The namespace of what names none.")
 @flag("--rule", "rule_name", help="Judge by this rule instead of the namespace's.")
-@flag("--fail-on", type=click.Choice(["fail", "warn"]), default="fail", help="What makes the exit status 1.")
-@flag("--timeout", type=DURATION, default="30s", help="How long the run may take.")
-@flag("-o", "--output", default="table", help=f"One of {', '.join(FORMATS)}.")
+@flag(
+    "--fail-on", type=click.Choice(["fail", "warn"]), default="fail", show_default=True, help="What makes the status 1."
+)
+@flag("--timeout", type=DURATION, default="30s", show_default=True, help="How long the run may take.")
+@flag("-o", "--output", default="table", show_default=True, help=f"One of {', '.join(FORMATS)}.")
 @flag("--output-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the output there.")
 @color_option
 @registry_options
@@ -71,7 +74,7 @@ def check(
     catalog_file: Path | None,
     policy_file: Path,
 ) -> None:
-    """Decide about images or manifests as the gate of the cluster would.
+    """Decide about images or manifests as the cluster's gate would.
 
     The exit status is 0 if all would be admitted, 1 if anything would be denied, and 2 if anything could not be
     evaluated or the call was wrong.
@@ -87,18 +90,18 @@ def check(
         decisions = asyncio.run(
             _decide(workloads, policy, catalog, registry, around, rule=rule, seconds=timeout.total_seconds())
         )
-        text = render(
-            decisions,
-            output,
-            policy=policy,
-            catalog=catalog,
-            generated_at=around.clock.now(),
-            complete=not unreadable,
-            coloured=wants_colour(color, os.environ, to_terminal=output_file is None and sys.stdout.isatty()),
-        )
-        deliver(text, output_file)
-    except (OSError, DocumentError) as error:
+    except DocumentError as error:
         fail("dhi-gate check", error)
+    text = render(
+        decisions,
+        output,
+        policy=policy,
+        catalog=catalog,
+        generated_at=around.clock.now(),
+        complete=not unreadable,
+        coloured=wants_colour(color, os.environ, to_terminal=output_file is None and sys.stdout.isatty()),
+    )
+    deliver(text, output_file)
     for complaint in unreadable:
         click.echo(f"error: {complaint}", err=True)
     sys.exit(_status(decisions, fail_on, complete=not unreadable))
@@ -149,8 +152,12 @@ async def _decide(
     async with (
         open_registry(policy, registry_flags, around) as registry,
         LayerInspector(registry, clock=around.clock) as layers,
+        open_trust(around) as trust,
     ):
-        world = World(registry=registry, layers=layers, clock=around.clock, catalog=catalog)
+        trust.follow(refreshed_roots(policy))
+        await trust.settled(deadline=deadline - seconds / 2)
+        roots = trust.roots()
+        world = World(registry=registry, layers=layers, clock=around.clock, catalog=catalog, roots=roots)
 
         async def decide(workload: Workload) -> Decision:
             async with turn:

@@ -36,7 +36,9 @@ MARGIN = " " * 4
 @flag("--keep", is_flag=True, help="Stay up until Ctrl-C, and leave all files behind.")
 @color_option
 def demo(*, keep: bool, color: str) -> None:
-    """Try the whole gate on loopback: ten images, ten verdicts, each with the message that its user would read.
+    """Try the whole gate on loopback: ten images, ten verdicts.
+
+    Each comes with the message that its user would read.
 
     Makes keys, a registry with hardened bases, a policy and a catalog, starts the admission server, and sends it every
     image in an AdmissionReview over TLS. The exit status is 0 if every verdict was as it had to be, else 1.

@@ -24,13 +24,13 @@ MANIFEST_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 
 
-def fail(where: str, error: OSError | DocumentError | ParseError) -> NoReturn:
-    """End the command: one line for each thing that is wrong."""
+def fail(where: str, error: OSError | DocumentError | ParseError, *, doing: str = "read") -> NoReturn:
+    """End the command: one line for each thing that is wrong. `doing` is what the system would not let happen."""
     match error:
         case DocumentError():
             lines = [str(each) for each in error.errors]
         case OSError():
-            lines = [f"cannot be read: {error.strerror or type(error).__name__}"]
+            lines = [f"cannot be {doing}: {error.strerror or type(error).__name__}"]
         case _:
             lines = [str(error)]
     for line in lines:

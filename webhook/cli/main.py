@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -23,6 +24,9 @@ COMMANDS = {
 }
 """Where each command lives; it has the same name in its module."""
 
+UNBUILT = frozenset({"audit", "dockerfile", "inspect", "scan", "refresh", "doctor"})
+"""What the contract names and this version does not have."""
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for."""
@@ -37,6 +41,18 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; a wrong call says what may be meant, or what is not built yet."""
+        name = args[0]
+        if name in UNBUILT:
+            ctx.fail(f"not supported yet: {name} (this version has {', '.join(COMMANDS)})")
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        if name not in COMMANDS and close:
+            ctx.fail(f"no such command: {name}, did you mean {close[0]}?")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

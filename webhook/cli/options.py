@@ -73,7 +73,7 @@ def catalog_option(command: Command) -> Command:
 def color_option(command: Command) -> Command:
     """Add `--color`."""
     choice = click.Choice(["auto", "always", "never"])
-    return flag("--color", type=choice, default="auto", help="Colour the output; `auto` honours NO_COLOR.")(command)
+    return flag("--color", type=choice, default="auto", show_default=True, help="`auto` honours NO_COLOR.")(command)
 
 
 def registry_options(command: Command) -> Command:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from webhook.cli.inputs import fail
 from webhook.core.catalog import Catalog
 from webhook.core.explain import full_text
 from webhook.core.policy import Policy
@@ -66,11 +67,18 @@ def render(
 
 
 def deliver(text: str, output_file: Path | None) -> None:
-    """Write the text to standard output, or to a file that is replaced whole or not at all. Raises OSError."""
-    if output_file is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
+    """Write the text to standard output, or to a file that is replaced whole or not at all; or end the command."""
+    try:
+        if output_file is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            _replace(output_file, text)
+    except OSError as error:
+        fail(str(output_file or "standard output"), error, doing="written")
+
+
+def _replace(output_file: Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=output_file.parent, prefix=f".{output_file.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -88,7 +96,13 @@ def _for_people(decisions: Sequence[Decision], *, wide: bool, coloured: bool) ->
     for row, result in zip(found.rows, found.results, strict=True):
         drawn.add_row(*(Text(cell, style=COLOURS[result] if cell == result.value else "") for cell in row))
     console = Console(
-        file=StringIO(), width=UNLIMITED_COLUMNS, force_terminal=coloured, no_color=not coloured, highlight=False
+        file=StringIO(),
+        width=UNLIMITED_COLUMNS,
+        force_terminal=coloured,
+        # Said outright, because rich would not colour for a dumb terminal, which is what pipelines have.
+        color_system="standard" if coloured else None,
+        no_color=not coloured,
+        highlight=False,
     )
     console.print(drawn)
     lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]

@@ -14,5 +14,5 @@ KINDS = ("policy", "catalog", "report")
 @click.command()
 @click.argument("kind", type=click.Choice(KINDS))
 def schema(kind: str) -> None:
-    """Print the JSON Schema (2020-12) of the documents of a KIND."""
+    """Print the JSON Schema (2020-12) of a KIND of document."""
     click.echo((resources.files("webhook.core") / "schemas" / f"{kind}.json").read_text(encoding="utf-8"), nl=False)

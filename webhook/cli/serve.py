@@ -24,11 +24,12 @@ from webhook.server.metrics import Metrics
 from webhook.server.process import run_process
 from webhook.server.run import ServeOptions
 from webhook.server.tls import TlsError, TlsFiles
-from webhook.settings import RegistryFlags, Surroundings, open_registry, system_clock
+from webhook.settings import RegistryFlags, Surroundings, open_registry, open_trust, system_clock
 
 __all__ = ["serve"]
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 PORT = click.IntRange(0, 65535)
 SECONDS = click.FloatRange(0, 3600)
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -51,6 +52,7 @@ UNBUILT_SOURCES = ("configmap:", "oci:")
 @flag("--metrics-port", type=PORT, default=8080, show_default=True, help="/metrics and health, plain HTTP.")
 @flag("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @flag("--cache", default="memory", show_default=True, help="Where answers of registries are kept.")
+@flag("--trust-cache", type=FOLDER, help="Folder in which TUF metadata outlives the process; default: a temporary one.")
 @flag(
     "--mode-ceiling", type=click.Choice(list(MODES)), default="enforce", show_default=True, help="No rule is stricter."
 )
@@ -78,6 +80,7 @@ def serve(
     metrics_port: int,
     workers: int,
     cache: str,
+    trust_cache: Path | None,
     mode_ceiling: str,
     log_format: str,
     drain_seconds: float,
@@ -100,7 +103,11 @@ def serve(
         grace_seconds=grace_seconds,
     )
     documents = _Documents(
-        policy_file=policy_file, catalog_file=catalog_file, registry=registry, ceiling=MODES[mode_ceiling]
+        policy_file=policy_file,
+        catalog_file=catalog_file,
+        registry=registry,
+        trust_cache=trust_cache,
+        ceiling=MODES[mode_ceiling],
     )
     try:
         _run(options, documents, open_log(LogFormat(log_format), sys.stdout))
@@ -115,6 +122,7 @@ class _Documents:
     policy_file: Path
     catalog_file: Path | None
     registry: RegistryFlags
+    trust_cache: Path | None
     ceiling: Mode
 
 
@@ -130,6 +138,7 @@ def _run(options: ServeOptions, documents: _Documents, log: FilteringBoundLogger
             policy_file=watch_policy(documents.policy_file, clock=clock),
             catalog_file=watch_catalog(documents.catalog_file, clock=clock) if documents.catalog_file else None,
             open_registry=lambda policy: open_registry(policy, documents.registry, around),
+            open_trust=lambda: open_trust(around, directory=documents.trust_cache),
             clock=clock,
             log=log,
             metrics=metrics,

@@ -14,7 +14,7 @@ LIBRARIES = ("aiohttp", "cryptography", "fastapi", "kubernetes", "msgspec", "sig
 
 @click.command()
 def version() -> None:
-    """Print the versions of the gate, of Python and of the libraries that matter."""
+    """Print the versions of the gate, of Python and of its libraries."""
     click.echo(f"dhi-gate {metadata.version('dhi-gate')}")
     click.echo(f"python {platform.python_version()}")
     for library in LIBRARIES:

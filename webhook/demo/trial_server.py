@@ -22,7 +22,7 @@ from webhook.server.listeners import ListenAddress
 from webhook.server.metrics import Metrics
 from webhook.server.run import AdmissionServer, ServeOptions, Signals
 from webhook.server.tls import TlsFiles
-from webhook.settings import RegistryFlags, Surroundings, open_registry
+from webhook.settings import RegistryFlags, Surroundings, open_registry, open_trust
 
 __all__ = ["Answer", "UnexpectedAnswer", "WebhookCaller", "calling", "serving"]
 
@@ -133,6 +133,7 @@ async def serving(
         policy_file=policy_file(policy, clock=clock),
         catalog_file=catalog_file(catalog, clock=clock),
         open_registry=lambda wanted: open_registry(wanted, RegistryFlags(), around),
+        open_trust=lambda: open_trust(around),
         clock=clock,
         log=log,
         metrics=metrics,

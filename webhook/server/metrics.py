@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from webhook.core.problems import CODES
 from webhook.core.references import Digest
 from webhook.core.verdicts import Decision
-from webhook.ports import Clock
+from webhook.ports import Clock, RootState
 
 __all__ = ["Metrics"]
 
@@ -41,10 +41,12 @@ class Metrics:
         self._clock = clock
         self._registries: frozenset[str] = frozenset()
         self._catalog_synced_at: datetime | None = None
+        self._trust_roots: Callable[[], tuple[RootState, ...]] = tuple
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._define_admission()
         self._define_documents()
+        self._define_trust()
         self._define_tls()
         self._registry_requests = self._counter(
             "registry_requests", "Requests to registries, by outcome.", "registry", "outcome"
@@ -55,6 +57,7 @@ class Metrics:
         """Return all metrics in Prometheus' text format."""
         if self._catalog_synced_at is not None:
             self._catalog_age.set((self._clock.now() - self._catalog_synced_at).total_seconds())
+        self._measure_trust_roots()
         return generate_latest(self.registry)
 
     @contextmanager
@@ -114,6 +117,10 @@ class Metrics:
         """Count an attempt to read a changed catalog."""
         self._catalog_reloads.labels(_result(ok=ok)).inc()
 
+    def watch_trust_roots(self, states: Callable[[], tuple[RootState, ...]]) -> None:
+        """Set who is asked, at each scrape, how the trusted roots are."""
+        self._trust_roots = states
+
     def certificate_loaded(self, *, expires_at: datetime) -> None:
         """Note when the certificate in force expires."""
         self._tls_expiry.set(expires_at.timestamp())
@@ -160,6 +167,21 @@ class Metrics:
         )
         self._catalog_age = self._gauge("catalog_age_seconds", "Time since the catalog in force was written.")
         self._catalog_reloads = self._counter("catalog_reloads", "Attempts to read a changed catalog.", "result")
+
+    def _define_trust(self) -> None:
+        self._root_loaded = self._gauge("trust_root_loaded", "Whether there is a trusted root (1) or none.", "source")
+        self._root_age = self._gauge(
+            "trust_root_age_seconds", "Time since its source last confirmed a trusted root.", "source"
+        )
+
+    def _measure_trust_roots(self) -> None:
+        """Write down how the roots are now; those that the policy no longer names disappear."""
+        self._root_loaded.clear()
+        self._root_age.clear()
+        for state in self._trust_roots():
+            self._root_loaded.labels(state.source).set(state.loaded)
+            if state.refreshed_at is not None:
+                self._root_age.labels(state.source).set((self._clock.now() - state.refreshed_at).total_seconds())
 
     def _define_tls(self) -> None:
         self._tls_expiry = self._gauge(

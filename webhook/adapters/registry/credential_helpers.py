@@ -17,7 +17,8 @@ from contextlib import suppress
 import msgspec
 
 from webhook.adapters.expiring import ExpiringStore
-from webhook.adapters.registry.credentials import TOKEN_USER, Credential, DockerConfig, IdentityToken, Password
+from webhook.adapters.registry.credential_files import ConfigSource
+from webhook.adapters.registry.credentials import TOKEN_USER, Credential, IdentityToken, Password
 from webhook.adapters.registry.question import Question
 from webhook.adapters.single_flight import SingleFlight
 from webhook.core.references import DOCKER_HUB, Repository
@@ -32,9 +33,12 @@ REMEMBERED_ANSWERS = 1024
 HUB_SERVER = "https://index.docker.io/v1/"
 NOT_FOUND = b"credentials not found"
 
+_Asked = tuple[str, str]
+"""A helper's name, and the server it is asked about."""
+
 
 class DockerCredentials:
-    """The credentials of one Docker config, those of its helpers first.
+    """The credentials of one Docker config as it is at the moment, those of its helpers first.
 
     `environment` is what helpers run in, and whose `PATH` they are looked for in; each has `helper_seconds`. Their
     answers are remembered for five minutes; a helper that fails is trouble, since nobody then knows whether there is
@@ -43,30 +47,31 @@ class DockerCredentials:
 
     def __init__(
         self,
-        config: DockerConfig,
+        source: ConfigSource,
         *,
         environment: Mapping[str, str],
         clock: Clock,
         helper_seconds: float = HELPER_SECONDS,
     ) -> None:
-        self._config = config
+        self._source = source
         self._helper_seconds = helper_seconds
         self._environment = environment
-        self._answers: ExpiringStore[str, Credential | None] = ExpiringStore(
+        self._answers: ExpiringStore[_Asked, Credential | None] = ExpiringStore(
             clock=clock, max_entries=REMEMBERED_ANSWERS
         )
-        self._flights: SingleFlight[str, Credential | None] = SingleFlight()
+        self._flights: SingleFlight[_Asked, Credential | None] = SingleFlight()
 
     async def matching(self, repository: Repository, question: Question) -> tuple[Credential, ...]:
         """Return the credentials for a repository, in the order in which they are to be tried."""
-        written = self._config.matching(repository)
-        helper = self._config.helper_for(repository.registry)
+        config = await self._source.current()
+        written = config.matching(repository)
+        helper = config.helper_for(repository.registry)
         if not helper:
             return written
-        server = HUB_SERVER if repository.registry == DOCKER_HUB else repository.registry
-        remembered = self._answers.get(server)
+        asked = (helper, HUB_SERVER if repository.registry == DOCKER_HUB else repository.registry)
+        remembered = self._answers.get(asked)
         if remembered is None:
-            found = await self._flights.run(server, lambda: self._ask(helper, server, question))
+            found = await self._flights.run(asked, lambda: self._ask(asked, question))
         else:
             found = remembered.value
         return written if found is None else (found, *written)
@@ -75,8 +80,9 @@ class DockerCredentials:
         """End the helpers that are still running."""
         await self._flights.close()
 
-    async def _ask(self, helper: str, server: str, question: Question) -> Credential | None:
+    async def _ask(self, asked: _Asked, question: Question) -> Credential | None:
         """Ask a helper for the credential of a server and remember what it says."""
+        helper, server = asked
         try:
             async with asyncio.timeout(self._helper_seconds):
                 status, output = await self._run(f"docker-credential-{helper}", server)
@@ -86,7 +92,7 @@ class DockerCredentials:
         if status != 0 and NOT_FOUND not in output:
             raise question.trouble(TroubleKind.UNAUTHORIZED, f"credential helper {helper} failed with status {status}")
         found = None if status != 0 else _read_answer(helper, output, question)
-        self._answers.put(server, found, seconds=REMEMBERED_SECONDS)
+        self._answers.put(asked, found, seconds=REMEMBERED_SECONDS)
         return found
 
     async def _run(self, program: str, server: str) -> tuple[int, bytes]:

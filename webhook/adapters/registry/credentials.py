@@ -109,12 +109,6 @@ class DockerConfig:
         helpers = {_folded_hub(_join(*_split_key(key)[:2])): helper for key, helper in document.credHelpers.items()}
         return cls(entries=tuple(entries), helpers=helpers, store=document.credsStore)
 
-    @classmethod
-    def read(cls, path: Path) -> DockerConfig:
-        """Read the file at `path`, at most 1 MiB. Raises DocumentError as `parse` does, and OSError."""
-        with path.open("rb") as file:
-            return cls.parse(file.read(MAX_CONFIG_BYTES + 1))
-
     def matching(self, repository: Repository) -> tuple[Credential, ...]:
         """Return the credentials of `auths` for a repository, in the order in which they are to be tried."""
         found = tuple(entry.credential for entry in self.entries if entry.matches(repository))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
+
+from cryptography import x509
 
 from webhook.adapters.registry.options import RegistryOptions
+from webhook.core.errors import DocumentError, ParseError
 
-__all__ = ["TlsContexts"]
+__all__ = ["TlsContexts", "read_authorities"]
+
+MAX_AUTHORITIES_BYTES = 4 * 1024 * 1024
 
 
 class TlsContexts:
@@ -36,3 +42,20 @@ def _unverified() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def read_authorities(path: Path) -> str:
+    """Return the certificates in a file as they are, PEM, at most 4 MiB.
+
+    Raises DocumentError, with the path, if it cannot be read or holds no certificates.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_AUTHORITIES_BYTES)
+        x509.load_pem_x509_certificates(data)
+        return data.decode("ascii")
+    except OSError as error:
+        why = f"cannot be read: {error.strerror or type(error).__name__}"
+    except ValueError:
+        why = "is not a list of certificates (PEM)"
+    raise DocumentError((ParseError(str(path), why),))

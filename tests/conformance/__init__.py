@@ -1,0 +1,1 @@
+"""The verifying half of the Sigstore conformance suite, through the gate's own code."""
