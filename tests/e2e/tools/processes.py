@@ -24,6 +24,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import socket
 import ssl
 import subprocess
@@ -206,7 +207,7 @@ def etcd(folder: Path) -> Iterator[str]:
         f"--initial-cluster=default={peer}",
         "--unsafe-no-fsync",
     ]
-    with _running(command, log=folder / "etcd.log") as process:
+    with running(command, log=folder / "etcd.log") as process:
         process.wait_until(lambda: _http_status(f"{client}/health") == http.client.OK)
         yield client
 
@@ -253,7 +254,7 @@ def kube_apiserver(
         *([] if service_accounts else ["--disable-admission-plugins=ServiceAccount"]),
         *flags,
     ]
-    with _running(command, log=folder / "kube-apiserver.log") as process:
+    with running(command, log=folder / "kube-apiserver.log") as process:
         process.wait_until(lambda: api.ca_file.exists() and api.get("/readyz")[0] == http.client.OK)
         yield api
 
@@ -276,7 +277,7 @@ def kube_controller_manager(
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     ]
-    with _running(command, log=folder / "kube-controller-manager.log") as process:
+    with running(command, log=folder / "kube-controller-manager.log") as process:
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         process.wait_until(lambda: api.get(account)[0] == http.client.OK)
         yield
@@ -296,7 +297,7 @@ def oci_registry(folder: Path, *, referrers: bool = True) -> Iterator[str]:
         line = re.match(r"(\S+:\d+)\n", log.read_text(encoding="utf-8"))
         return line and line[1]
 
-    with _running(command, log=log) as process:
+    with running(command, log=log) as process:
         yield process.wait_until(address)
 
 
@@ -318,7 +319,7 @@ def debian_registry(
     answers = (http.client.OK, http.client.UNAUTHORIZED)
     url = f"{'https' if tls else 'http'}://{address}/v2/"
     command: list[str | Path] = [toolchain.provide("docker-registry"), "serve", configuration]
-    with _running(command, log=home / "docker-registry.log") as process:
+    with running(command, log=home / "docker-registry.log") as process:
         process.wait_until(lambda: _http_status(url) in answers)
         yield address
 
@@ -351,7 +352,7 @@ def free_port() -> int:
         return port
 
 
-class _Process:
+class Process:
     """A program that runs, and its log."""
 
     def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
@@ -378,6 +379,14 @@ class _Process:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join([f"{self._log.stem} {event}; the end of {self._log}:", *lines[-_LOG_LINES_SHOWN:]])
 
+    def send(self, number: signal.Signals) -> None:
+        """Send the program a signal."""
+        self._popen.send_signal(number)
+
+    def status(self) -> int | None:
+        """Return the exit status, None while the program runs."""
+        return self._popen.poll()
+
     def stop(self) -> None:
         """Ask the program to end, and make it end if it does not."""
         self._popen.terminate()
@@ -389,11 +398,15 @@ class _Process:
 
 
 @contextmanager
-def _running(command: Sequence[str | Path], *, log: Path) -> Iterator[_Process]:
-    """Run `command` with its output going to `log`, and end it on the way out."""
+def running(
+    command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """Run `command` with its output going to `log`, and end it on the way out; by default in our own environment."""
     with log.open("wb") as output:
-        popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-    process = _Process(popen, log)
+        popen = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+    process = Process(popen, log)
     try:
         yield process
     finally:
@@ -406,6 +419,11 @@ def _http_status(url: str) -> int:
     anyone.check_hostname = False
     anyone.verify_mode = ssl.CERT_NONE
     return _http_get(url, anyone, {})[0]
+
+
+def http_get(url: str) -> tuple[int, bytes]:
+    """Return status and body of a plain `GET url` on loopback; `OSError` if there is no answer."""
+    return _http_get(url, ssl.create_default_context(), {})
 
 
 def _http_get(url: str, context: ssl.SSLContext, headers: Mapping[str, str]) -> tuple[int, bytes]:

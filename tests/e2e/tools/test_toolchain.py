@@ -58,7 +58,7 @@ def test_a_file_that_cannot_run_is_no_program(monkeypatch: pytest.MonkeyPatch, t
     assert toolchain.find("etcd") is None
 
 
-@pytest.mark.parametrize("name", ["kube-apiserver", "cosign", "crane", "helm"])
+@pytest.mark.parametrize("name", ["kube-apiserver", "cosign", "crane", "helm", "fulcio", "rekor-server"])
 def test_pinned_programs_are_not_taken_from_path(name: str, tmp_path: Path) -> None:
     """Of a program whose version matters, the one on PATH, of whatever version, is not used."""
     install(tmp_path / "path" / name)

@@ -119,6 +119,20 @@ def _kubernetes(name: str, *, accept_from_path: Callable[[Path], bool] = _never)
     )
 
 
+def _sigstore(name: str, *, module: str, release: str, package: str = "") -> Tool:
+    """Return a server of Sigstore, whose main package is `package` within the module `release`."""
+    return Tool(
+        name=name,
+        origin=GoProgram(
+            module=module,
+            package=f"{release}/{package}".removesuffix("/"),
+            release=release,
+            stamps={"sigs.k8s.io/release-utils/version.gitVersion": "{version}"},
+        ),
+        accept_from_path=_never,
+    )
+
+
 _ALL = (
     Tool(name="etcd", origin=DebianProgram(package="etcd-server", unpack=True), accept_from_path=_always),
     _kubernetes("kube-apiserver"),
@@ -153,6 +167,26 @@ _ALL = (
         name="docker-registry",
         origin=DebianProgram(package="docker-registry", unpack=True),
         accept_from_path=_always,
+    ),
+    _sigstore("fulcio", module="fulcio", release="github.com/sigstore/fulcio"),
+    _sigstore(
+        "rekor-server",
+        module="rekor",
+        release="github.com/sigstore/rekor-tiles/v2",
+        package="cmd/rekor-server/posix",
+    ),
+    Tool(
+        name="timestamp-server",
+        origin=GoProgram(
+            module="timestamp-authority", package=".", release="github.com/sigstore/timestamp-authority/v2"
+        ),
+        accept_from_path=_never,
+    ),
+    Tool(
+        name="notation-sign",
+        origin=GoProgram(module="notation", package=".", release="github.com/notaryproject/notation-go"),
+        accept_from_path=_never,
+        optional=True,
     ),
     Tool(
         name="helm",
