@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from tests.adapters.given import Recorder
 from tests.fakes.clock import ManualClock
 from tests.fakes.registry import FakeRegistry
 from webhook.core.catalog import BaseBuild, Catalog, Status, VerifiedBy
@@ -112,7 +113,7 @@ class Shop:
     async def review(self, *what: str | Workload, catalog: bool = True, policy: Policy | None = None) -> Decision:
         """Review one workload, or one pod-less image."""
         (workload,) = (bare_image(entry, "shop") if isinstance(entry, str) else entry for entry in what)
-        async with LayerInspector(self.registry, clock=self.clock) as layers:
+        async with LayerInspector(self.registry, clock=self.clock, log=Recorder().log) as layers:
             world = World(
                 registry=self.registry,
                 layers=self.layers or layers,

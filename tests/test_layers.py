@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.adapters.given import Recorder
 from tests.fakes.clock import ManualClock
 from tests.fakes.registry import FakeRegistry
 from webhook.core.manifests import Descriptor, Malformed
@@ -90,7 +91,9 @@ async def settle() -> None:
 async def reading() -> AsyncIterator[Reading]:
     """One worker, and room for three that wait."""
     registry, clock = FakeRegistry(), ManualClock()
-    async with LayerInspector(registry, clock=clock, workers=1, max_waiting=3, max_remembered=2) as inspector:
+    async with LayerInspector(
+        registry, clock=clock, log=Recorder().log, workers=1, max_waiting=3, max_remembered=2
+    ) as inspector:
         yield Reading(inspector, registry, clock)
 
 
@@ -319,20 +322,22 @@ class BrokenRegistry(FakeRegistry):
 
 async def test_our_own_fault_reaches_who_waits() -> None:
     """A fault of ours is not swallowed, does not pass for an answer, and leaves the worker alive."""
-    one = layer("one")
+    one, recorder = layer("one"), Recorder()
     registry = BrokenRegistry()
-    async with LayerInspector(registry, clock=ManualClock(), workers=1) as inspector:
+    async with LayerInspector(registry, clock=ManualClock(), log=recorder.log, workers=1) as inspector:
         reading = Reading(inspector, registry, ManualClock())
         image = reading.push(one)
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 await reading.ask(image, one)
 
+    assert [entry["event"] for entry in recorder.logged] == ["layer-not-read"] * 2
+
 
 async def test_closing_tells_those_who_wait() -> None:
     """Whoever waits, or comes later, is told that the gate has too much to do."""
     registry, one, two = FakeRegistry(), layer("one"), layer("two")
-    inspector = LayerInspector(registry, clock=ManualClock(), workers=1)
+    inspector = LayerInspector(registry, clock=ManualClock(), log=Recorder().log, workers=1)
     reading = Reading(inspector, registry, ManualClock())
     image = reading.push(one, two)
     reading.hold()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from webhook.core.layer_hashing import DiffIdHasher, LayerTooLarge
 from webhook.core.manifests import Descriptor, Malformed
@@ -30,8 +30,6 @@ BATCH_BYTES = 1024**2
 
 Content = Digest | Malformed | LayerTooLarge
 """What is remembered about a layer. That it is too large is a fact as well: the limits do not change."""
-
-_log = structlog.get_logger("dhi_gate.layers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +60,7 @@ class LayerInspector:
         registry: Registry,
         *,
         clock: Clock,
+        log: FilteringBoundLogger,
         workers: int = 2,
         max_waiting: int = 256,
         max_remembered: int = 8192,
@@ -69,6 +68,7 @@ class LayerInspector:
     ) -> None:
         self._registry = registry
         self._clock = clock
+        self._log = log
         self._max_workers = workers
         self._max_remembered = max_remembered
         self._job_seconds = job_seconds
@@ -185,7 +185,7 @@ class LayerInspector:
         except RegistryTrouble as trouble:
             outcome = trouble
         except Exception as fault:  # noqa: BLE001 - our own fault: whoever waits must learn it, and the worker must live
-            _log.exception("layer-not-read", layer=str(task.layer))
+            self._log.exception("layer-not-read", layer=str(task.layer))
             outcome = fault
         self._jobs.pop(task).set_result(outcome)
 

@@ -155,7 +155,7 @@ class LiveGate:
                 return present
             async with AsyncExitStack() as stack:
                 registry = await stack.enter_async_context(self._open_registry(policy))
-                layers = await stack.enter_async_context(LayerInspector(registry, clock=self._clock))
+                layers = await stack.enter_async_context(LayerInspector(registry, clock=self._clock, log=self._log))
                 opened = _Connections(spoken_of=spoken_of, registry=registry, layers=layers, stack=stack.pop_all())
             self._connections = opened
             self._open.add(opened)

@@ -151,7 +151,7 @@ async def _decide(
     turn = asyncio.Semaphore(REVIEWS_AT_ONCE)
     async with (
         open_registry(policy, registry_flags, around) as registry,
-        LayerInspector(registry, clock=around.clock) as layers,
+        LayerInspector(registry, clock=around.clock, log=around.log) as layers,
         open_trust(around) as trust,
     ):
         trust.follow(refreshed_roots(policy))
