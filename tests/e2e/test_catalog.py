@@ -24,9 +24,9 @@ def documents(tmp_path: Path, site: Site) -> tuple[Path, Path]:
 
 
 def read(catalog: Path) -> dict[str, Any]:
-    """Return the catalog without what depends on when it was written; the revision covers when a base was seen."""
+    """Return the catalog without what depends on when it was written."""
     document: dict[str, Any] = json.loads(catalog.read_text(encoding="utf-8"))
-    del document["metadata"]["syncedAt"], document["metadata"]["revision"]
+    del document["metadata"]["syncedAt"]
     for build in document["bases"]:
         del build["lastSeen"]
     return document

@@ -48,20 +48,20 @@ def parse_catalog(data: bytes) -> Catalog:
 
 def print_catalog(catalog: Catalog) -> bytes:
     """Write a catalog: entries sorted by repository, platform and age, one line per field, in UTF-8."""
-    entries = _print_entries(catalog.builds)
+    entries = ",".join(f"\n  {_print_entry(entry_fields(build))}" for build in sorted(catalog.builds, key=_order))
     metadata = {
         "policy": catalog.policy,
         "syncedAt": _print_time(catalog.synced_at),
-        "revision": str(_digest(entries)),
+        "revision": str(_revision(catalog.builds)),
     }
     head = f'{{\n "apiVersion": {_json(API_VERSION)},\n "kind": {_json(KIND)},\n "metadata": {_json(metadata)},\n'
     return f'{head} "bases": [{entries}]\n}}\n'.encode()
 
 
 def seal(*, policy: str, synced_at: datetime, builds: Iterable[BaseBuild]) -> Catalog:
-    """Make a catalog of builds in any order; its revision is the digest of all entries as they are printed."""
+    """Make a catalog of builds in any order, and compute its revision."""
     ordered = tuple(sorted(builds, key=_order))
-    return Catalog(policy=policy, synced_at=synced_at, revision=_digest(_print_entries(ordered)), builds=ordered)
+    return Catalog(policy=policy, synced_at=synced_at, revision=_revision(ordered), builds=ordered)
 
 
 def entry_fields(build: BaseBuild) -> Mapping[str, object]:
@@ -103,31 +103,33 @@ def _catalog(value: Value) -> Catalog:
     builds = document.required("bases", read_builds)
     version.value()
     kind.value()
-    policy, synced_at, revision = metadata.value()
-    catalog = seal(policy=policy, synced_at=synced_at, builds=builds.value())
-    if revision != catalog.revision:
-        document["metadata"].refuse("the revision does not belong to these entries; run `dhi-gate catalog sync` anew")
-    return catalog
+    policy, synced_at = metadata.value()
+    return seal(policy=policy, synced_at=synced_at, builds=builds.value())
 
 
-def _metadata(value: Value) -> tuple[str, datetime, Digest]:
+def _metadata(value: Value) -> tuple[str, datetime]:
+    """Read who wrote the catalog and when. Its revision is computed anew: it has to name what is in force."""
     metadata = value.section(_METADATA)
     policy = metadata.required("policy", Value.text)
     synced_at = metadata.required("syncedAt", lambda item: item.parsed(timestamp))
-    revision = metadata.required("revision", lambda item: item.parsed(Digest.parse))
-    return policy.value(), synced_at.value(), revision.value()
+    metadata.required("revision", lambda item: item.parsed(Digest.parse))
+    return policy.value(), synced_at.value()
 
 
 def _order(build: BaseBuild) -> tuple[str, str, datetime, str, str]:
     return str(build.repository), str(build.platform), build.created, str(build.root), str(build.digest)
 
 
-def _digest(entries: str) -> Digest:
-    return Digest(algorithm="sha256", hex=hashlib.sha256(entries.encode()).hexdigest())
+def _revision(builds: Iterable[BaseBuild]) -> Digest:
+    """Hash what is recorded about every build, but not when it was last seen.
 
-
-def _print_entries(builds: Iterable[BaseBuild]) -> str:
-    return ",".join(f"\n  {_print_entry(entry_fields(build))}" for build in sorted(builds, key=_order))
+    A sync that finds nothing new changes nothing that follows from the catalog, so it must not change its name.
+    """
+    hasher = hashlib.sha256()
+    for build in sorted(builds, key=_order):
+        facts = {key: value for key, value in entry_fields(build).items() if key != "lastSeen"}
+        hasher.update(_print_entry(facts).encode())
+    return Digest(algorithm="sha256", hex=hasher.hexdigest())
 
 
 def _print_entry(fields: Mapping[str, object]) -> str:

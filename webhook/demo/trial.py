@@ -180,7 +180,9 @@ async def _sync(catalog: Catalog | None, policy: Policy, clock: Clock, log: Filt
         result = await sync(catalog, policy, registry, clock, deadline=clock.monotonic() + SYNC_SECONDS)
     for report in result.reports:
         if report.trouble is not None:
-            raise TrialSetupError(f"{BASE_REPOSITORY} could not be read while {report.trouble.doing}")
+            raise TrialSetupError(
+                f"{BASE_REPOSITORY} could not be read while {report.trouble.doing}: {report.trouble.why}"
+            )
         if report.skipped:
             raise TrialSetupError(f"{BASE_REPOSITORY}: {report.skipped[0].tag} was skipped: {report.skipped[0].why}")
     return result.catalog
