@@ -51,6 +51,7 @@ class Publisher:
             PinnedImage(repository=PYTHON, digest=self.root),
             PYTHON,
             (KeyAuthority(name="docker-dhi", keys=(key,)),),
+            elsewhere=(),
             trust=Trust(catalog=None, as_of=self.clock.now()),
             deadline=self.clock.monotonic() + 5,
         )

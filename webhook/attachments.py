@@ -1,5 +1,6 @@
 """What is attached to a digest: the manifests behind its referrers and behind a tag that is made of it, opened.
 
+It lies in the repository of the image and, where a policy says so, in others `elsewhere`: all of them are asked.
 Nothing is judged here. What is listed and gone, or no manifest, carries nothing; trouble is kept beside what was found.
 """
 
@@ -13,8 +14,8 @@ from typing import TypeVar
 
 from webhook.core.facts import Trouble
 from webhook.core.manifests import Descriptor, Manifest, parse_manifest
-from webhook.core.references import Digest, PinnedImage
-from webhook.core.signatures.discovery import fetch_order
+from webhook.core.references import Digest, PinnedImage, Repository
+from webhook.core.signatures.discovery import fetch_order, in_turns
 from webhook.ports import Registry, RegistryTrouble, TroubleKind
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 T = TypeVar("T")
 
 MAX_REFERRERS_READ = 200
-"""Manifests of referrers that are opened for one image; the likely ones come first."""
+"""Manifests of referrers that are opened for one image in one repository; the likely ones come first."""
 MAX_CANDIDATES = 200
 """Signatures, or attestations, of one image that are fetched to be judged."""
 MAX_CANDIDATE_BYTES = 32 * 1024 * 1024
@@ -39,8 +40,9 @@ MAX_CANDIDATE_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A manifest that hangs on a digest, and its own digest."""
+    """A manifest that hangs on a digest, its own digest, and the repository that holds it and its layers."""
 
+    repository: Repository
     digest: Digest
     manifest: Manifest
 
@@ -53,40 +55,37 @@ class Attachments:
     troubles: tuple[Trouble, ...] = ()
 
 
-async def attached_to(registry: Registry, image: PinnedImage, *, deadline: float) -> Attachments:
+async def attached_to(
+    registry: Registry, image: PinnedImage, *, elsewhere: tuple[Repository, ...], deadline: float
+) -> Attachments:
     """Read the referrers of the image. What they are is told by their own bytes, never by their descriptors."""
-    try:
-        listing = await registry.referrers(image, deadline=deadline)
-    except RegistryTrouble as trouble:
-        return Attachments(troubles=(trouble.as_trouble(),))
-    ordered = fetch_order(listing.descriptors)
     read = await asyncio.gather(
-        *(_open(registry, image, descriptor.digest, deadline=deadline) for descriptor in ordered[:MAX_REFERRERS_READ])
+        *(_referrers(registry, place, deadline=deadline) for place in _places(image, elsewhere))
     )
-    cut_short = listing.truncated or len(ordered) > MAX_REFERRERS_READ
-    return _sum(read, *((too_many(image, "attachments"),) if cut_short else ()))
+    return _together(read)
 
 
-async def behind_tag(registry: Registry, image: PinnedImage, tag: str, *, deadline: float) -> Attachments:
+async def behind_tag(
+    registry: Registry, image: PinnedImage, tag: str, *, elsewhere: tuple[Repository, ...], deadline: float
+) -> Attachments:
     """Read what a tag that is made of the image's digest points to.
 
     For a sha512 digest that tag would be longer than a tag may be, so there is none.
     """
     if image.digest.algorithm != "sha256":
         return Attachments()
-    try:
-        digest = await registry.resolve(image.repository, tag, deadline=deadline)
-    except RegistryTrouble as trouble:
-        return Attachments(troubles=(trouble.as_trouble(),))
-    return _sum([await _open(registry, image, digest, deadline=deadline)]) if digest is not None else Attachments()
+    read = await asyncio.gather(
+        *(_tagged(registry, place, tag, deadline=deadline) for place in _places(image, elsewhere))
+    )
+    return _together(read)
 
 
 async def fetch_layer(
-    registry: Registry, image: PinnedImage, layer: Descriptor, *, deadline: float
+    registry: Registry, repository: Repository, layer: Descriptor, *, deadline: float
 ) -> bytes | Trouble | None:
     """Fetch one layer; None if the registry does not have it, or it is larger than its descriptor says."""
     try:
-        return await registry.blob(image.repository, layer.digest, max_bytes=layer.size, deadline=deadline)
+        return await registry.blob(repository, layer.digest, max_bytes=layer.size, deadline=deadline)
     except RegistryTrouble as trouble:
         # An attachment larger than its descriptor says is junk; it must not keep a genuine one from counting.
         return None if trouble.kind is TroubleKind.TOO_LARGE else trouble.as_trouble()
@@ -110,6 +109,42 @@ def too_many(image: PinnedImage, what: str) -> Trouble:
     )
 
 
+def _places(image: PinnedImage, elsewhere: tuple[Repository, ...]) -> tuple[PinnedImage, ...]:
+    """Return the image as each repository would name it: a digest is the same everywhere."""
+    repositories = dict.fromkeys((image.repository, *elsewhere))
+    return tuple(PinnedImage(repository=repository, digest=image.digest) for repository in repositories)
+
+
+def _together(places: Iterable[Attachments]) -> Attachments:
+    """Join what was found in several repositories: none waits for the end of another."""
+    read = tuple(places)
+    return Attachments(
+        found=in_turns([place.found for place in read]),
+        troubles=tuple(trouble for place in read for trouble in place.troubles),
+    )
+
+
+async def _referrers(registry: Registry, image: PinnedImage, *, deadline: float) -> Attachments:
+    try:
+        listing = await registry.referrers(image, deadline=deadline)
+    except RegistryTrouble as trouble:
+        return Attachments(troubles=(trouble.as_trouble(),))
+    ordered = fetch_order(listing.descriptors)
+    read = await asyncio.gather(
+        *(_open(registry, image, descriptor.digest, deadline=deadline) for descriptor in ordered[:MAX_REFERRERS_READ])
+    )
+    cut_short = listing.truncated or len(ordered) > MAX_REFERRERS_READ
+    return _sum(read, *((too_many(image, "attachments"),) if cut_short else ()))
+
+
+async def _tagged(registry: Registry, image: PinnedImage, tag: str, *, deadline: float) -> Attachments:
+    try:
+        digest = await registry.resolve(image.repository, tag, deadline=deadline)
+    except RegistryTrouble as trouble:
+        return Attachments(troubles=(trouble.as_trouble(),))
+    return _sum([await _open(registry, image, digest, deadline=deadline)]) if digest is not None else Attachments()
+
+
 async def _open(
     registry: Registry, image: PinnedImage, digest: Digest, *, deadline: float
 ) -> Attachment | Trouble | None:
@@ -119,7 +154,9 @@ async def _open(
     except RegistryTrouble as trouble:
         return trouble.as_trouble()
     manifest = parse_manifest(raw.digest, raw.media_type, raw.data) if raw else None
-    return Attachment(digest=digest, manifest=manifest) if isinstance(manifest, Manifest) else None
+    if not isinstance(manifest, Manifest):
+        return None
+    return Attachment(repository=image.repository, digest=digest, manifest=manifest)
 
 
 def _sum(read: Iterable[Attachment | Trouble | None], *troubles: Trouble) -> Attachments:

@@ -32,6 +32,7 @@ async def read_fips(
     authorities: tuple[Authority, ...],
     *,
     over_index: SignatureFindings,
+    elsewhere: tuple[Repository, ...],
     trust: Trust,
     deadline: float,
 ) -> frozenset[Digest] | Trouble:
@@ -55,8 +56,9 @@ async def read_fips(
         source,
         digests,
         wanted=frozenset({FIPS}),
-        attached=await attached_to(registry, source, deadline=deadline),
+        attached=await attached_to(registry, source, elsewhere=elsewhere, deadline=deadline),
         in_index=children.attestations,
+        elsewhere=elsewhere,
         deadline=deadline,
     )
     image = PinnedImage(repository=canonical, digest=source.digest, tag=source.tag)

@@ -30,6 +30,7 @@ async def read_base(
     canonical: Repository,
     authorities: tuple[Authority, ...],
     *,
+    elsewhere: tuple[Repository, ...],
     trust: Trust,
     deadline: float,
 ) -> VerifiedBase | Unfit | Trouble:
@@ -40,9 +41,10 @@ async def read_base(
     3. Read the manifest and config of every platform, by digest. What is signed by digest covers them all.
     4. Where a platform claims to be FIPS validated, see whether one of `authorities` attests it.
 
+    What is attached to the base is looked for beside it and `elsewhere`, in other repositories that the policy names.
     Source: docker-hardened-images/keyring README (index signatures); `deadline` as in `webhook.ports`.
     """
-    search = await search_signatures(registry, source, deadline=deadline)
+    search = await search_signatures(registry, source, elsewhere=elsewhere, deadline=deadline)
     image = PinnedImage(repository=canonical, digest=source.digest, tag=source.tag)
     findings = await asyncio.to_thread(judge_signatures, search, image, authorities, trust)
     if not findings.vouchers:
@@ -57,6 +59,7 @@ async def read_base(
                 found,
                 authorities,
                 over_index=findings,
+                elsewhere=elsewhere,
                 trust=trust,
                 deadline=deadline,
             )
@@ -72,7 +75,7 @@ async def read_base(
 
 
 def _verified(source: PinnedImage, children: Children, voucher: Voucher, fips: frozenset[Digest]) -> VerifiedBase:
-    verified_by = VerifiedBy(authority=voucher.authority, key_fingerprint=voucher.signer)
+    verified_by = VerifiedBy(authority=voucher.authority, key_fingerprint=voucher.key)
     return VerifiedBase(root=source.digest, platforms=children.platforms, verified_by=verified_by, fips=fips)
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from webhook.base_reading import read_base
-from webhook.core.approval import still_trusted
+from webhook.core.approval import base_authorities, still_trusted
 from webhook.core.base_identity import Unfit
 from webhook.core.base_recording import Recording, SkippedTag, VerifiedBase, record
 from webhook.core.catalog import BaseBuild
 from webhook.core.catalog_changes import Sighting
+from webhook.core.contacts import kept_elsewhere
 from webhook.core.facts import Trouble
-from webhook.core.policy import ApprovedBase, Authority
+from webhook.core.policy import ApprovedBase, Authority, Policy
 from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.core.trust import Trust
 from webhook.ports import Clock, Registry, RegistryTrouble
@@ -61,13 +62,13 @@ def places(base: ApprovedBase) -> tuple[Repository, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Asks about one base. `recorded` is what the catalog holds of its repository; `turns` bounds what goes on at once.
+    """Asks about one base of `policy`. `recorded` is what the catalog holds of its repository.
 
-    `deadline` is an instant in seconds on `Clock.monotonic()`.
+    `turns` bounds what goes on at once; `deadline` is an instant in seconds on `Clock.monotonic()`.
     """
 
     base: ApprovedBase
-    authorities: tuple[Authority, ...]
+    policy: Policy
     recorded: tuple[BaseBuild, ...]
     registry: Registry
     clock: Clock
@@ -75,6 +76,11 @@ class Visitor:
     deadline: float
     turns: asyncio.Semaphore
     on_progress: Progress
+
+    @property
+    def authorities(self) -> tuple[Authority, ...]:
+        """Who may vouch for the base."""
+        return base_authorities(self.base, self.policy)
 
     async def visit(self) -> Visit:
         """List, resolve, read; raises nothing but our own faults."""
@@ -123,6 +129,7 @@ class Visitor:
                 PinnedImage(repository=source, digest=root),
                 self.base.repository,
                 self.authorities,
+                elsewhere=kept_elsewhere(self.policy, source),
                 trust=self.trust,
                 deadline=self._patience(),
             )
@@ -140,12 +147,13 @@ class Visitor:
     def _on_record(self) -> frozenset[tuple[str, Digest]]:
         """Return the tags and what they point to of which nothing needs to be fetched again.
 
-        A build on record that appears under another tag is read again, since its labels must fit that tag too.
+        A build on record that appears under another tag is read again, since its labels must fit that tag too; and so
+        is one that awaits an attestation.
         """
         shared: dict[Digest, frozenset[str]] = {}
         for build in self.recorded:
             trusted = still_trusted(build.verified_by, self.authorities, self.base.repository)
-            tags = frozenset(build.tags if trusted else ())
+            tags = frozenset(build.tags if trusted and not _awaits_fips(build) else ())
             shared[build.root] = shared.get(build.root, tags) & tags
         return frozenset((tag, root) for root, tags in shared.items() for tag in tags)
 
@@ -189,6 +197,11 @@ def _group(
         if isinstance(root, Digest) and (tag, root) not in on_record:
             unknown[root] = (*unknown.get(root, ()), tag)
     return unknown
+
+
+def _awaits_fips(build: BaseBuild) -> bool:
+    """Tell whether a build that is FIPS validated by its tags was not attested to be so when it was read."""
+    return not build.fips and any("fips" in tag.partition("_")[0].split("-") for tag in build.tags)
 
 
 class _Steps:

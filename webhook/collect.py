@@ -6,6 +6,7 @@ Nothing is judged here. Port errors become `Trouble`; documents that cannot be r
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from webhook.attachments import Attachment, Attachments
@@ -18,6 +19,7 @@ from webhook.core.manifests import (
     Index,
     Malformed,
     Manifest,
+    attestation_contradiction,
     is_attestation,
     parse_config,
     parse_manifest,
@@ -25,10 +27,13 @@ from webhook.core.manifests import (
     runnable_problem,
 )
 from webhook.core.questions import Needs
-from webhook.core.references import ImageReference, PinnedImage
-from webhook.ports import Registry, RegistryTrouble, TroubleKind
+from webhook.core.references import Digest, ImageReference, PinnedImage
+from webhook.ports import RawManifest, Registry, RegistryTrouble, TroubleKind
 
-__all__ = ["Children", "collect_children", "collect_facts"]
+__all__ = ["MAX_IMAGE_BYTES", "Children", "collect_children", "collect_facts"]
+
+MAX_IMAGE_BYTES = 8 * 1024 * 1024
+"""How many bytes of manifests and configs are read for one image: in memory they take many times as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,32 @@ class Children:
 
     platforms: tuple[PlatformImage, ...]
     attestations: tuple[Attachment, ...] = ()
+
+
+class _Documents:
+    """The manifests and configs of one image. More than 8 MiB of them are TOO_LARGE."""
+
+    def __init__(self, registry: Registry, *, deadline: float) -> None:
+        self._registry = registry
+        self._deadline = deadline
+        self._left = MAX_IMAGE_BYTES
+
+    async def manifest(self, image: PinnedImage) -> RawManifest | None:
+        """Return a manifest or an index."""
+        raw = await self._registry.manifest(image, deadline=self._deadline)
+        self._count(image, raw.data if raw else b"")
+        return raw
+
+    async def config(self, image: PinnedImage, digest: Digest) -> bytes | None:
+        """Return the config of an image."""
+        data = await self._registry.blob(image.repository, digest, max_bytes=MAX_CONFIG_BYTES, deadline=self._deadline)
+        self._count(image, data or b"")
+        return data
+
+    def _count(self, image: PinnedImage, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise RegistryTrouble(TroubleKind.TOO_LARGE, doing="reading the image", where=image.repository.registry)
 
 
 async def collect_facts(reference: ImageReference, needs: Needs, registry: Registry, *, deadline: float) -> Facts:
@@ -62,18 +93,20 @@ async def collect_children(
 ) -> Known[Children] | Trouble | Malformed | None:
     """Read every child of an image, in the order of its index; None if the registry does not have the image.
 
-    Children are taken by digest, each once. One is set apart only if its own bytes show an attestation.
+    Children are taken by digest, each once, and held against every descriptor that offers them. One is set apart only
+    if its own bytes show an attestation, and no descriptor offers it to a node.
     """
+    documents = _Documents(registry, deadline=deadline)
     try:
-        raw = await registry.manifest(image, deadline=deadline)
+        raw = await documents.manifest(image)
         if raw is None:
             return None
         root = parse_manifest(raw.digest, raw.media_type, raw.data)
         if isinstance(root, Malformed):
             return root
         if isinstance(root, Index):
-            return await _read_children(registry, image, root, deadline=deadline)
-        single = await _read_platform(registry, image, root, deadline=deadline)
+            return await _read_children(documents, image, root)
+        single = await _read_platform(documents, image, root)
     except RegistryTrouble as trouble:
         return trouble.as_trouble()
     return single if isinstance(single, Malformed) else Known(value=Children(platforms=(single,)))
@@ -96,7 +129,7 @@ async def _search_if_needed(
     """List what is attached to the image once, for signatures and attestations."""
     if not needs.signatures:
         return Attachments(), None
-    attached, tagged = await attached_and_tagged(registry, image, deadline=deadline)
+    attached, tagged = await attached_and_tagged(registry, image, elsewhere=needs.elsewhere, deadline=deadline)
     return attached, await signatures_among(registry, image, attached, tagged, deadline=deadline)
 
 
@@ -119,17 +152,18 @@ async def _attestations_if_needed(
         wanted=needs.attestations,
         attached=attached,
         in_index=children.value.attestations,
+        elsewhere=needs.elsewhere,
         deadline=deadline,
     )
 
 
 async def _read_children(
-    registry: Registry, image: PinnedImage, index: Index, *, deadline: float
+    documents: _Documents, image: PinnedImage, index: Index
 ) -> Known[Children] | Trouble | Malformed:
-    children = {descriptor.digest: descriptor for descriptor in index.manifests}
-    read = await asyncio.gather(
-        *(_read_child(registry, image, descriptor, deadline=deadline) for descriptor in children.values())
-    )
+    offers: dict[Digest, tuple[Descriptor, ...]] = {}
+    for descriptor in index.manifests:
+        offers[descriptor.digest] = (*offers.get(descriptor.digest, ()), descriptor)
+    read = await asyncio.gather(*(_read_child(documents, image, digest, offered) for digest, offered in offers.items()))
     for kind in (Malformed, Trouble):
         spoilt = next((found for found in read if isinstance(found, kind)), None)
         if spoilt is not None:
@@ -142,40 +176,43 @@ async def _read_children(
 
 
 async def _read_child(
-    registry: Registry, image: PinnedImage, descriptor: Descriptor, *, deadline: float
+    documents: _Documents, image: PinnedImage, digest: Digest, offered: tuple[Descriptor, ...]
 ) -> PlatformImage | Attachment | Malformed | Trouble:
-    """Read one child of an index: something that can run, or an attestation.
+    """Read one child of an index, `offered` by these descriptors: something that can run, or an attestation.
 
     A child that the registry does not have cannot run today and may be pushed tomorrow: nobody knows what it is.
     """
-    child = PinnedImage(repository=image.repository, digest=descriptor.digest)
+    child = PinnedImage(repository=image.repository, digest=digest)
     try:
-        raw = await registry.manifest(child, deadline=deadline)
+        raw = await documents.manifest(child)
         if raw is None:
-            raise _incomplete(image, f"manifest {descriptor.digest}")
+            raise _incomplete(image, f"manifest {digest}")
         manifest = parse_manifest(raw.digest, raw.media_type, raw.data)
         if isinstance(manifest, Index):
             return Malformed(what=f"index {image.digest.short}", why="it holds another index")
         if isinstance(manifest, Malformed):
             return manifest
         if is_attestation(manifest):
-            return Attachment(digest=child.digest, manifest=manifest)
-        platform = await _read_platform(registry, child, manifest, deadline=deadline)
+            attachment = Attachment(repository=child.repository, digest=digest, manifest=manifest)
+            return _first(map(attestation_contradiction, offered)) or attachment
+        platform = await _read_platform(documents, child, manifest)
     except RegistryTrouble as trouble:
         return trouble.as_trouble()
     if isinstance(platform, Malformed):
         return platform
-    return platform_contradiction(descriptor, platform.config) or platform
+    return _first(platform_contradiction(descriptor, platform.config) for descriptor in offered) or platform
 
 
-async def _read_platform(
-    registry: Registry, image: PinnedImage, manifest: Manifest, *, deadline: float
-) -> PlatformImage | Malformed:
+def _first(problems: Iterable[Malformed | None]) -> Malformed | None:
+    return next((problem for problem in problems if problem is not None), None)
+
+
+async def _read_platform(documents: _Documents, image: PinnedImage, manifest: Manifest) -> PlatformImage | Malformed:
     problem = runnable_problem(manifest)
     if problem is not None:
         return problem
     digest = manifest.config.digest
-    data = await registry.blob(image.repository, digest, max_bytes=MAX_CONFIG_BYTES, deadline=deadline)
+    data = await documents.config(image, digest)
     if data is None:
         raise _incomplete(image, f"config {digest}")
     config = parse_config(manifest, data)

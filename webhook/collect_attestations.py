@@ -7,7 +7,8 @@
 | Docker | plain statements as referrers of each platform; what is signed is the manifest that carries one |
 | BuildKit | plain statements in attestation manifests that the index lists |
 
-Where something hung tells nothing about what it is about: the statement's own subject does, when it is verified.
+All of it lies in the repository of the image or, where the policy says so, elsewhere. Where something hung tells
+nothing about what it is about: the statement's own subject does, when it is verified.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from webhook.core.facts import (
     SignatureSearch,
     Trouble,
 )
-from webhook.core.references import Digest, PinnedImage
+from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.core.signatures.discovery import from_both_ends, in_turns
 from webhook.ports import Registry
 
@@ -51,27 +52,33 @@ async def search_attestations(
     wanted: frozenset[str],
     attached: Attachments,
     in_index: tuple[Attachment, ...],
+    elsewhere: tuple[Repository, ...],
     deadline: float,
 ) -> AttestationSearch:
     """Find everything that may be a statement about `image` or one of its `platforms`.
 
-    `attached` are the referrers of the image itself, `in_index` the attestation manifests that it lists. Signatures
+    `attached` are the referrers of the image itself, `in_index` the attestation manifests that it lists. What is
+    attached, to the image or to such a manifest, is looked for in the image's repository and `elsewhere`. Signatures
     over manifests are looked for only where the statement inside is of a `wanted` predicate type. What could not be
     read makes the search incomplete and does not hide the rest.
     """
     search = _Search(
-        registry=registry, image=image, digests=frozenset((image.digest, *platforms)), wanted=wanted, deadline=deadline
+        registry=registry,
+        image=image,
+        digests=frozenset((image.digest, *platforms)),
+        wanted=wanted,
+        elsewhere=elsewhere,
+        deadline=deadline,
     )
     others = tuple(digest for digest in platforms if digest != image.digest)
-    places = await search.places(others)
-    found = (attached, *places, Attachments(found=in_index))
-    layers = in_turns([search.layers(place) for place in found])
-    chosen = within_bounds((layer, layer.descriptor) for layer in layers)
-    fetched = await asyncio.gather(*(search.fetch(layer) for layer in chosen))
+    found = (attached, *await search.attachments(others), Attachments(found=in_index))
+    layers = in_turns([search.layers(attachments) for attachments in found])
+    chosen = within_bounds(((place, layer), layer.descriptor) for place, layer in layers)
+    fetched = await asyncio.gather(*(search.fetch(place, layer) for place, layer in chosen))
     candidates = tuple(one for one in fetched if isinstance(one, AttestationCandidate))
     listed = frozenset(one.digest for one in in_index)
     over_manifests, cut_short = await search.over_manifests(candidates, listed)
-    troubles = [trouble for place in found for trouble in place.troubles]
+    troubles = [trouble for attachments in found for trouble in attachments.troubles]
     troubles += [one for one in fetched if isinstance(one, Trouble)]
     if cut_short or len(chosen) < len(layers):
         troubles.append(too_many(image, "attestations"))
@@ -91,26 +98,38 @@ class _Search:
     image: PinnedImage
     digests: frozenset[Digest]
     wanted: frozenset[str]
+    elsewhere: tuple[Repository, ...]
     deadline: float
 
-    async def places(self, platforms: tuple[Digest, ...]) -> list[Attachments]:
+    async def attachments(self, platforms: tuple[Digest, ...]) -> list[Attachments]:
         """Open the referrers of the platforms, and the tags of the image and the platforms."""
         pinned = [PinnedImage(repository=self.image.repository, digest=digest) for digest in platforms]
         return await asyncio.gather(
             *(
-                behind_tag(self.registry, one, attestation_tag(one.digest), deadline=self.deadline)
+                behind_tag(
+                    self.registry,
+                    one,
+                    attestation_tag(one.digest),
+                    elsewhere=self.elsewhere,
+                    deadline=self.deadline,
+                )
                 for one in (self.image, *pinned)
             ),
-            *(attached_to(self.registry, one, deadline=self.deadline) for one in pinned),
+            *(attached_to(self.registry, one, elsewhere=self.elsewhere, deadline=self.deadline) for one in pinned),
         )
 
-    def layers(self, place: Attachments) -> tuple[StatementLayer, ...]:
-        """Return the layers that may be statements, each manifest waiting for no other's end."""
-        return in_turns([statement_layers(one.manifest, one.digest, self.digests) for one in place.found])
+    def layers(self, attachments: Attachments) -> tuple[tuple[Repository, StatementLayer], ...]:
+        """Return what may be statements with the repository of each, each manifest waiting for no other's end."""
+        return in_turns(
+            [
+                [(one.repository, layer) for layer in statement_layers(one.manifest, one.digest, self.digests)]
+                for one in attachments.found
+            ]
+        )
 
-    async def fetch(self, layer: StatementLayer) -> AttestationCandidate | Trouble | None:
+    async def fetch(self, place: Repository, layer: StatementLayer) -> AttestationCandidate | Trouble | None:
         """Fetch one candidate; None for what is gone, or is plain and of a type that nobody asked for."""
-        payload = await fetch_layer(self.registry, self.image, layer.descriptor, deadline=self.deadline)
+        payload = await fetch_layer(self.registry, place, layer.descriptor, deadline=self.deadline)
         if not isinstance(payload, bytes):
             return payload
         candidate = AttestationCandidate(
@@ -130,5 +149,7 @@ class _Search:
         ordered = sorted(from_both_ends(tuple(manifests)), key=lambda manifest: manifest in listed)
         chosen = ordered[:MAX_SIGNED_MANIFESTS]
         pinned = [PinnedImage(repository=self.image.repository, digest=digest) for digest in chosen]
-        found = await asyncio.gather(*(search_signatures(self.registry, one, deadline=self.deadline) for one in pinned))
+        found = await asyncio.gather(
+            *(search_signatures(self.registry, one, elsewhere=self.elsewhere, deadline=self.deadline) for one in pinned)
+        )
         return dict(zip(chosen, found, strict=True)), len(chosen) < len(ordered)

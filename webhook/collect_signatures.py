@@ -6,30 +6,33 @@ import asyncio
 
 from webhook.attachments import Attachments, attached_to, behind_tag, fetch_layer, too_many, within_bounds
 from webhook.core.facts import SignatureCandidate, SignatureSearch, Trouble
-from webhook.core.references import PinnedImage
+from webhook.core.references import PinnedImage, Repository
 from webhook.core.signatures.discovery import CandidateLayer, candidates_in, in_turns, signature_tag
 from webhook.ports import Registry
 
 __all__ = ["attached_and_tagged", "search_signatures", "signatures_among"]
 
 
-async def search_signatures(registry: Registry, image: PinnedImage, *, deadline: float) -> SignatureSearch:
+async def search_signatures(
+    registry: Registry, image: PinnedImage, *, elsewhere: tuple[Repository, ...], deadline: float
+) -> SignatureSearch:
     """Find everything that may be a signature over exactly `image`: referrers and the `.sig` tag, both always.
 
-    What could not be read makes the search incomplete and does not hide the rest. Sources: OCI Distribution Spec 1.1,
-    "Listing referrers"; cosign's signature specification for the tag.
+    They lie in the image's repository or `elsewhere`; all of these are asked. What could not be read makes the search
+    incomplete and does not hide the rest. Sources: OCI Distribution Spec 1.1, "Listing referrers"; cosign's signature
+    specification for the tag, and for COSIGN_REPOSITORY, which moves referrers and tags alike.
     """
-    attached, tagged = await attached_and_tagged(registry, image, deadline=deadline)
+    attached, tagged = await attached_and_tagged(registry, image, elsewhere=elsewhere, deadline=deadline)
     return await signatures_among(registry, image, attached, tagged, deadline=deadline)
 
 
 async def attached_and_tagged(
-    registry: Registry, image: PinnedImage, *, deadline: float
+    registry: Registry, image: PinnedImage, *, elsewhere: tuple[Repository, ...], deadline: float
 ) -> tuple[Attachments, Attachments]:
     """Open the referrers of the image, and what stands behind its `.sig` tag, at the same time."""
     return await asyncio.gather(
-        attached_to(registry, image, deadline=deadline),
-        behind_tag(registry, image, signature_tag(image.digest), deadline=deadline),
+        attached_to(registry, image, elsewhere=elsewhere, deadline=deadline),
+        behind_tag(registry, image, signature_tag(image.digest), elsewhere=elsewhere, deadline=deadline),
     )
 
 
@@ -38,8 +41,8 @@ async def signatures_among(
 ) -> SignatureSearch:
     """Fetch what may be a signature over exactly `image` among what was found `attached` to it and `tagged` for it."""
     layers = in_turns([_layers(tagged, image), _layers(attached, image)])
-    chosen = within_bounds((layer, layer.descriptor) for layer in layers)
-    fetched = await asyncio.gather(*(_fetch(registry, image, layer, deadline=deadline) for layer in chosen))
+    chosen = within_bounds(((place, layer), layer.descriptor) for place, layer in layers)
+    fetched = await asyncio.gather(*(_fetch(registry, place, layer, deadline=deadline) for place, layer in chosen))
     troubles = [*tagged.troubles, *attached.troubles, *(found for found in fetched if isinstance(found, Trouble))]
     if len(chosen) < len(layers):
         troubles.append(too_many(image, "signatures"))
@@ -47,14 +50,19 @@ async def signatures_among(
     return SignatureSearch(candidates=candidates, incomplete=troubles[0] if troubles else None)
 
 
-def _layers(attachments: Attachments, image: PinnedImage) -> tuple[CandidateLayer, ...]:
-    return tuple(layer for one in attachments.found for layer in candidates_in(one.manifest, image.digest, one.digest))
+def _layers(attachments: Attachments, image: PinnedImage) -> tuple[tuple[Repository, CandidateLayer], ...]:
+    """Return what may be a signature, each with the repository that holds it."""
+    return tuple(
+        (one.repository, layer)
+        for one in attachments.found
+        for layer in candidates_in(one.manifest, image.digest, one.digest)
+    )
 
 
 async def _fetch(
-    registry: Registry, image: PinnedImage, layer: CandidateLayer, *, deadline: float
+    registry: Registry, place: Repository, layer: CandidateLayer, *, deadline: float
 ) -> SignatureCandidate | Trouble | None:
-    payload = await fetch_layer(registry, image, layer.descriptor, deadline=deadline)
+    payload = await fetch_layer(registry, place, layer.descriptor, deadline=deadline)
     if not isinstance(payload, bytes):
         return payload
     return SignatureCandidate(

@@ -15,7 +15,7 @@ Through the same ports and the same core as a review. For each base repository:
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from webhook.base_reading import read_base
@@ -26,6 +26,7 @@ from webhook.core.base_recording import SkippedTag, VerifiedBase, record
 from webhook.core.catalog import BaseBuild, Catalog
 from webhook.core.catalog_changes import Shrinkage, Sighting, observe, shrinkage, turned_back
 from webhook.core.catalog_document import seal
+from webhook.core.contacts import kept_elsewhere
 from webhook.core.facts import Trouble
 from webhook.core.policy import ApprovedBase, Policy
 from webhook.core.references import ImageReference, PinnedImage, Repository
@@ -101,7 +102,7 @@ async def sync(
     visitors = [
         Visitor(
             base=base,
-            authorities=base_authorities(base, policy),
+            policy=policy,
             recorded=tuple(build for build in builds if build.repository == base.repository),
             registry=registry,
             clock=clock,
@@ -167,7 +168,15 @@ async def _find(
     authorities = base_authorities(base, policy)
     for place in places(base):
         pinned = PinnedImage(repository=place, digest=image.digest)
-        found = await read_base(registry, pinned, base.repository, authorities, trust=trust, deadline=deadline)
+        found = await read_base(
+            registry,
+            pinned,
+            base.repository,
+            authorities,
+            elsewhere=kept_elsewhere(policy, place),
+            trust=trust,
+            deadline=deadline,
+        )
         if isinstance(found, VerifiedBase):
             return found
         objections.append(found)
@@ -179,8 +188,8 @@ def _by_repository(policy: Policy) -> tuple[ApprovedBase, ...]:
     joined: dict[Repository, ApprovedBase] = {}
     for base in policy.bases:
         known = joined.get(base.repository, base)
-        joined[base.repository] = ApprovedBase(
-            repository=base.repository,
+        joined[base.repository] = replace(
+            known,
             tags=tuple(dict.fromkeys((*known.tags, *base.tags))),
             signed_by=tuple(dict.fromkeys((*known.signed_by, *base.signed_by))),
             mirrors=tuple(dict.fromkeys((*known.mirrors, *base.mirrors))),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.core.policies import COMPLETE, complete, parse, plain
-from webhook.core.contacts import leaves_images_open, listed_hosts, refreshed_roots
+from webhook.core.contacts import kept_elsewhere, leaves_images_open, listed_hosts, refreshed_roots
+from webhook.core.references import Repository
 from webhook.core.signatures.trust_roots import PublicGood
 
 EXEMPT = {"exempt": {"reason": "PLAT-112"}}
@@ -26,14 +27,31 @@ def rules(*written: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_host_that_is_named_is_listed() -> None:
-    """Images of rules and exceptions, bases, mirrors and registries are named; the agent's exemption is too."""
+    """Images of rules and exceptions, bases, mirrors, registries and where signatures lie; an exemption's too."""
     assert "vendor.example/agent" in COMPLETE
     assert listed_hosts(parse(complete())) == {
         "cache.example",
         "dhi.io",
         "registry.example",
+        "registry.scout.docker.com",
+        "sigs.example",
         "vendor.example",
     }
+
+
+@pytest.mark.parametrize(
+    ("repository", "places"),
+    [
+        ("registry.example/shop/api", ["sigs.example/all"]),
+        ("registry.example/mirror/dhi-python", ["registry.scout.docker.com/example/dhi-python", "sigs.example/all"]),
+        ("dhi.io/python", ["registry.scout.docker.com/example/dhi-python"]),
+        ("dhi.io/node", []),
+        ("cache.example/shop/api", []),
+    ],
+)
+def test_where_else_something_may_be_attached(repository: str, places: list[str]) -> None:
+    """A base and its mirrors have their attestations elsewhere, and the images of a host their signatures."""
+    assert [str(place) for place in kept_elsewhere(parse(complete()), Repository.parse(repository))] == places
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,19 @@ from webhook.core.policy import NotationAuthority
 from webhook.core.policy_warnings import warnings
 from webhook.core.signatures.notation.subjects import parse_trusted_subject
 
+
+def pem_of_version_6(pem: bytes) -> bytes:
+    """Return a certificate of a version that does not exist."""
+    der = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
+    changed = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(changed) + b"-----END CERTIFICATE-----\n"
+
+
 IDENTITY = "x509.subject: CN=release,O=Example"
 CONTENTS = {
     "other_pem": NOTATION.joinpath("other-root.pem").read_bytes(),
     "issuing_crl": NOTATION.joinpath("issuing.crl").read_bytes(),
+    "version6_pem": pem_of_version_6(NOTATION.joinpath("root.pem").read_bytes()),
     "two_pem": NOTATION.joinpath("root.pem").read_bytes() * 101,
 }
 
@@ -67,6 +77,7 @@ def test_two_authorities_that_share_an_identity_are_one_signer() -> None:
         ({"trustStore": {"file": "missing.pem"}}, "trustStore.file: `missing.pem` cannot be read: No such file"),
         ({"trustStore": {"file": "release.pem"}}, "trustStore.file: is not a list of certificates (PEM)"),
         ({"trustStore": {"file": "key.pem"}}, "trustStore.file: holds a private key"),
+        ({"trustStore": {"file": "version6.pem"}}, "trustStore.file: is not a list of certificates (PEM)"),
         ({"trustStore": {"file": "two.pem"}}, "trustStore.file: holds more than 100 certificates"),
         ({"trustedIdentities": []}, "trustedIdentities: is an empty list"),
         ({"trustedIdentities": ["*"]}, "trustedIdentities[0]: `*` trusts everyone"),

@@ -216,6 +216,6 @@ def test_a_foreign_subject_is_listed_with_the_image() -> None:
 
 def test_the_signer_shows_no_key() -> None:
     """A signer can be printed and logged; its public half is what a policy needs."""
-    assert repr(SIGNER) == "Signer()"
+    assert repr(SIGNER) == "Signer(moved_to=None)"
     assert SIGNER.fingerprint == SIGNER.key.fingerprint
     assert SIGNER.public_pem.startswith("-----BEGIN PUBLIC KEY-----")

@@ -22,8 +22,8 @@ class FakeRegistry:
     """Implements `webhook.ports.Registry` over the content of a `Store`.
 
     Every registry host is this one registry. `asked` records the questions as `method:name`, `deadlines` when each
-    had to end. `break_down` makes one method, or all, answer with trouble. While `gate` is an event that is not set,
-    every question waits for it.
+    had to end. `break_down` makes one method or repository, or all, answer with trouble. While `gate` is an event that
+    is not set, every question waits for it.
     """
 
     def __init__(self, store: Store | None = None) -> None:
@@ -31,11 +31,14 @@ class FakeRegistry:
         self.asked: list[str] = []
         self.deadlines: list[float] = []
         self.gate: asyncio.Event | None = None
-        self._broken: dict[str, TroubleKind] = {}
+        self._broken: dict[tuple[str, str], TroubleKind] = {}
 
-    def break_down(self, kind: TroubleKind, method: str = "") -> None:
-        """Answer with this trouble from now on: to `method` (`resolve`, `blob` …), or to everything."""
-        self._broken[method] = kind
+    def break_down(self, kind: TroubleKind, method: str = "", *, repository: str = "") -> None:
+        """Answer with this trouble from now on: to `method` (`resolve`, `blob` …) or everything, there or everywhere.
+
+        `repository` is a path, without its host.
+        """
+        self._broken[repository, method] = kind
 
     def mend(self) -> None:
         """Work again."""
@@ -97,7 +100,8 @@ class FakeRegistry:
         self.deadlines.append(deadline)
         if self.gate is not None:
             await self.gate.wait()
-        kind = self._broken.get(method, self._broken.get(""))
+        said = ((place, about) for place in (repository.path, "") for about in (method, ""))
+        kind = next((self._broken[key] for key in said if key in self._broken), None)
         if kind is not None:
             raise _trouble(kind, method, repository)
 

@@ -124,11 +124,12 @@ def _born(build: BaseBuild, revoked: Mapping[Digest, str | None], now: datetime)
 
 
 def _renewed(known: BaseBuild, fresh: BaseBuild) -> BaseBuild:
-    """Verify a record anew. The bytes are the same, so only the tags, the key and an untold variant may differ."""
+    """Verify a record anew. The bytes are the same; the tags, the signer's word and an untold variant may differ."""
     return replace(
         known,
         tags=_joined(known.tags, fresh.tags),
         variant=DEV if DEV in (known.variant, fresh.variant) else known.variant,
+        fips=fresh.fips,
         verified_by=fresh.verified_by,
     )
 

@@ -92,7 +92,8 @@ _ALL = (
         means="The image has no signature at all, and the rule asks for one.",
         because="Without a signature nobody vouches that these are the bytes that your pipeline built.",
         then="Deploy a digest that one of the named authorities signed, or have this one signed. Copying an image to "
-        "another registry leaves its signatures behind unless the tool copies them too.",
+        "another registry leaves its signatures behind unless the tool copies them too. Signatures that are kept in "
+        "another repository (COSIGN_REPOSITORY) are found if the policy names that: `spec.registries[].signatures`.",
     ),
     Explanation(
         code="unapproved-base",

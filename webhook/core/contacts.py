@@ -5,20 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from webhook.core.policy import Case, Exemption, KeyAuthority, KeylessAuthority, Policy, Rule
-from webhook.core.references import Glob
+from webhook.core.references import Glob, Repository
 from webhook.core.signatures.trust_roots import PublicGood, TufMirror
 
-__all__ = ["leaves_images_open", "listed_hosts", "refreshed_roots"]
+__all__ = ["kept_elsewhere", "leaves_images_open", "listed_hosts", "refreshed_roots"]
 
 
 def listed_hosts(policy: Policy) -> frozenset[str]:
-    """Return every host that the policy names: in images, bases, mirrors and registries."""
+    """Return every host that the policy names: in images, bases, mirrors, registries, and where signatures lie."""
     bases = (repository.registry for base in policy.bases for repository in (base.repository, *base.mirrors))
+    elsewhere = (
+        *(base.attestations.registry for base in policy.bases if base.attestations),
+        *(registry.signatures.registry for registry in policy.registries if registry.signatures),
+    )
     registries = (
         name.partition("/")[0] for registry in policy.registries for name in (registry.host, *registry.mirrors)
     )
     images = (host for glob in _image_globs(policy) if "*" not in (host := _host(glob)))
-    return frozenset((*bases, *registries, *images))
+    return frozenset((*bases, *elsewhere, *registries, *images))
+
+
+def kept_elsewhere(policy: Policy, repository: Repository) -> tuple[Repository, ...]:
+    """Return where else to look for what is attached to the images of a repository, besides the repository itself.
+
+    That is where its base has its attestations, if it is a base or a mirror of one, and where the signatures of its
+    registry are kept. Several bases may share a mirror.
+    """
+    of_bases = (
+        base.attestations
+        for base in policy.bases
+        if base.attestations is not None and repository in (base.repository, *base.mirrors)
+    )
+    of_registry = (
+        registry.signatures
+        for registry in policy.registries
+        if registry.signatures is not None and registry.host == repository.registry
+    )
+    return tuple(dict.fromkeys((*of_bases, *of_registry)))
 
 
 def leaves_images_open(policy: Policy) -> bool:

@@ -152,21 +152,26 @@ Authority = KeyAuthority | KeylessAuthority | NotationAuthority
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedBase:
-    """A base repository, the tags of it that are approved, and who must have signed it."""
+    """A base repository, the tags of it that are approved, and who must have signed it.
+
+    `mirrors` hold the same images; `attestations` holds what is attached to those, where the mirrors do not.
+    """
 
     repository: Repository
     tags: tuple[Glob, ...]
     signed_by: tuple[str, ...]
     mirrors: tuple[Repository, ...] = ()
+    attestations: Repository | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
-    """How to reach one registry: its CA (PEM) and its mirrors, tried in order."""
+    """How to reach one registry: its CA (PEM), its mirrors, tried in order, and where else its signatures lie."""
 
     host: str
     ca_pem: str | None = None
     mirrors: tuple[str, ...] = ()
+    signatures: Repository | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,8 +116,13 @@ def _base(value: Value, names: DeclaredNames) -> ApprovedBase:
     mirrors = section.optional("mirrors", lambda item: item.distinct(_repository), ())
     if repository.value() in mirrors.value():
         section["mirrors"].refuse("a repository is no mirror of itself")
+    attestations = section.optional("attestations", _repository, None)
     return ApprovedBase(
-        repository=repository.value(), tags=tags.value(), signed_by=signed_by.value(), mirrors=mirrors.value()
+        repository=repository.value(),
+        tags=tags.value(),
+        signed_by=signed_by.value(),
+        mirrors=mirrors.value(),
+        attestations=attestations.value(),
     )
 
 
@@ -128,7 +133,10 @@ def _registry(value: Value, files: PolicyFiles) -> RegistrySettings:
     mirrors = section.optional("mirrors", lambda item: item.distinct(_host), ())
     if host.value() in mirrors.value():
         section["mirrors"].refuse("a registry is no mirror of itself")
-    return RegistrySettings(host=host.value(), ca_pem=ca_pem.value(), mirrors=mirrors.value())
+    signatures = section.optional("signatures", _repository, None)
+    return RegistrySettings(
+        host=host.value(), ca_pem=ca_pem.value(), mirrors=mirrors.value(), signatures=signatures.value()
+    )
 
 
 def _ca(value: Value, files: PolicyFiles) -> str:

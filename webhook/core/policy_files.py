@@ -62,7 +62,7 @@ def certificates(value: Value, pem: bytes) -> str:
     try:
         x509.load_pem_x509_certificates(pem)
         return pem.decode("ascii")
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         value.refuse("is not a list of certificates (PEM)")
 
 

@@ -53,7 +53,7 @@ def _certificates(value: Value, pem: bytes) -> tuple[x509.Certificate, ...]:
         value.refuse("holds a private key; the certificates alone are needed")
     try:
         found = tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         value.refuse("is not a list of certificates (PEM)")
     if len(found) > MAX_TRUST_STORE:
         value.refuse(f"holds more than {MAX_TRUST_STORE} certificates")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webhook.core.attestations.predicate_types import OPENVEX
+from webhook.core.contacts import kept_elsewhere
 from webhook.core.policy import Case, Exemption, Policy, Requirements, Rule
 from webhook.core.problems import ForbiddenImage, InvalidReference, Problem, Revoked
-from webhook.core.references import BadReference, Digest, ImageReference
+from webhook.core.references import BadReference, Digest, ImageReference, Repository
 from webhook.core.workloads import ImageUse, Workload
 
 __all__ = ["Needs", "Question", "ask"]
@@ -25,6 +26,8 @@ class Needs:
     platforms: bool
     attestations: frozenset[str] = frozenset()
     """The predicate types that matter."""
+    elsewhere: tuple[Repository, ...] = ()
+    """Where else to look for signatures and attestations; the same for every use of one image."""
 
     def __or__(self, other: Needs) -> Needs:
         """Join what two uses of one image need."""
@@ -32,6 +35,7 @@ class Needs:
             signatures=self.signatures or other.signatures,
             platforms=self.platforms or other.platforms,
             attestations=self.attestations | other.attestations,
+            elsewhere=self.elsewhere,
         )
 
 
@@ -80,7 +84,7 @@ def _settled(
 
 def _needs(use: ImageUse, policy: Policy, outcome: Requirements | Exemption) -> Needs | None:
     """Tell what to fetch. Under an exemption nothing is; with revocations in force, every judged image is looked at."""
-    if isinstance(outcome, Exemption):
+    if isinstance(outcome, Exemption) or isinstance(use.image, BadReference):
         return None
     attestations = _predicate_types(outcome)
     judged = outcome.signatures is not None or outcome.base is not None or outcome.non_root or bool(attestations)
@@ -91,6 +95,7 @@ def _needs(use: ImageUse, policy: Policy, outcome: Requirements | Exemption) -> 
         signatures=outcome.signatures is not None or bool(attestations),
         platforms=judged or bool(policy.revoked),
         attestations=attestations,
+        elsewhere=kept_elsewhere(policy, use.image.repository),
     )
 
 
@@ -100,9 +105,9 @@ def _predicate_types(outcome: Requirements) -> frozenset[str]:
     return wanted | {OPENVEX} if any(requirement.vex for requirement in outcome.attestations) else wanted
 
 
-def _resolvable_tag(image: ImageReference | BadReference, outcome: Requirements) -> bool:
+def _resolvable_tag(image: ImageReference, outcome: Requirements) -> bool:
     """Tell whether resolving the tag helps: the answer to an unpinned image names the digest to write."""
-    return outcome.pinned and isinstance(image, ImageReference) and image.digest is None
+    return outcome.pinned and image.digest is None
 
 
 def revocation(policy: Policy, digest: Digest | None) -> Revoked | None:

@@ -66,16 +66,24 @@ def attestation_child(image: BuiltImage, statements: Mapping[str, Mapping[str, o
 
 
 def attach_statement(
-    store: Store, repository: str, image: Digest, predicate_type: str, predicate: Mapping[str, object]
+    store: Store,
+    repository: str,
+    image: Digest,
+    predicate_type: str,
+    predicate: Mapping[str, object],
+    *,
+    into: str | None = None,
 ) -> Digest:
     """Attach an attestation to `image` as Docker does to a platform of a hardened image; return its manifest's digest.
 
     The statement is a plain layer that nobody signed: what Docker signs is the attestation manifest, so whoever wants
-    a signed one signs the digest that this returns. Source: moby/policy-helpers `image/verifier.go`.
+    a signed one signs the digest that this returns. It goes `into` another repository if one is given, as Docker does
+    for mirrors. Source: moby/policy-helpers `image/verifier.go`.
     """
+    target = into or repository
     statement = _statement(predicate_type, predicate, subject=repository, digest=image)
-    store.put_blob(repository, EMPTY_BLOB)
-    store.put_blob(repository, statement)
+    store.put_blob(target, EMPTY_BLOB)
+    store.put_blob(target, statement)
     annotations = {_PREDICATE_TYPE: predicate_type}
     manifest = ManifestDocument(
         schema_version=2,
@@ -86,7 +94,7 @@ def attach_statement(
         subject=subject_descriptor(store, repository, image),
         annotations=annotations,
     )
-    return attach(store, repository, image, manifest)
+    return attach(store, target, image, manifest)
 
 
 def _statement(predicate_type: str, predicate: Mapping[str, object], *, subject: str, digest: Digest) -> bytes:

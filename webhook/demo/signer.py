@@ -69,11 +69,13 @@ HONEST = Forgery()
 class Signer:
     """Somebody with a key. All methods return the digest of the manifest that carries the signature.
 
-    `repository` holds the image and gets the signature. `annotations` are signed with it (`cosign sign -a`).
+    `repository` holds the image and gets the signature, unless that is `moved_to` another one (COSIGN_REPOSITORY).
+    `annotations` are signed with it (`cosign sign -a`).
     Errors: LookupError if a form that needs a subject is asked to sign what is not in the repository.
     """
 
     key: SigningKey = field(repr=False)
+    moved_to: str | None = None
 
     @classmethod
     def generate(
@@ -105,15 +107,16 @@ class Signer:
         """Sign under the tag `sha256-….sig`, beside the signatures that are there already."""
         tag = f"{fallback_tag(image)}.sig"
         signed = self.simple_signing(image, reference=reference or repository, annotations=annotations, forgery=forgery)
-        layer = _put_simple_signing(store, repository, *signed)
-        present = store.manifest(repository, tag)
+        target = self.moved_to or repository
+        layer = _put_simple_signing(store, target, *signed)
+        present = store.manifest(target, tag)
         layers = (*(read_manifest(present.data).layers if present else ()), layer)
         config = _classic_config(layers)
-        store.put_blob(repository, config)
+        store.put_blob(target, config)
         manifest = ManifestDocument(
             schema_version=2, media_type=OCI_MANIFEST, config=descriptor(OCI_CONFIG, config), layers=layers
         )
-        return store.put_manifest(repository, encode(manifest), OCI_MANIFEST, tag=tag)
+        return store.put_manifest(target, encode(manifest), OCI_MANIFEST, tag=tag)
 
     def sign_oci11(
         self,
@@ -133,8 +136,9 @@ class Signer:
         `listed_as`: what the fallback index says of it, where there is one.
         """
         signed = self.simple_signing(image, reference=reference or repository, annotations=annotations, forgery=forgery)
-        layer = _put_simple_signing(store, repository, *signed)
-        store.put_blob(repository, EMPTY_BLOB)
+        target = self.moved_to or repository
+        layer = _put_simple_signing(store, target, *signed)
+        store.put_blob(target, EMPTY_BLOB)
         manifest = ManifestDocument(
             schema_version=2,
             media_type=OCI_MANIFEST,
@@ -143,7 +147,7 @@ class Signer:
             layers=(layer,),
             subject=subject_descriptor(store, repository, forgery.subject or image),
         )
-        return attach(store, repository, image, manifest, listed_as=listed_as)
+        return attach(store, target, image, manifest, listed_as=listed_as)
 
     def sign_bundle(
         self,
@@ -182,8 +186,9 @@ class Signer:
         """Attest as cosign v3 does: a referrer with a Sigstore bundle around a statement about `image`."""
         kind = forgery.predicate_type or predicate_type
         data = self.bundle(image, kind, predicate, annotations=annotations or {}, forgery=forgery)
-        store.put_blob(repository, EMPTY_BLOB)
-        store.put_blob(repository, data)
+        target = self.moved_to or repository
+        store.put_blob(target, EMPTY_BLOB)
+        store.put_blob(target, data)
         manifest = ManifestDocument(
             schema_version=2,
             media_type=OCI_MANIFEST,
@@ -196,7 +201,7 @@ class Signer:
                 "dev.sigstore.bundle.predicateType": kind,
             },
         )
-        return attach(store, repository, image, manifest, listed_as=listed_as)
+        return attach(store, target, image, manifest, listed_as=listed_as)
 
     def bundle(
         self,
