@@ -31,7 +31,9 @@ demo: install
 	$(BIN)/dhi-gate demo $(DEMO_FLAGS)
 
 test: install
-	$(BIN)/python -m coverage run -m pytest -m "not e2e and not exhaustive" $(TEST_FLAGS)
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal -m "not e2e and not exhaustive" $(TEST_FLAGS)
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include "webhook/core/*" --fail-under 100
 
 conformance: install
@@ -69,4 +71,4 @@ wheel: install
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -38,6 +38,7 @@ from webhook.core.policy import (
     AttestationRequirement,
     BaseRequirement,
     Case,
+    Identity,
     Mode,
     Requirements,
     Rule,
@@ -68,6 +69,8 @@ from webhook.core.problems import (
 )
 from webhook.core.references import BadReference, Digest, ImageReference, Repository
 from webhook.core.signatures.findings import BrokenSignature
+from webhook.core.signatures.identity import CertificateIdentity
+from webhook.core.text_patterns import TextPattern
 from webhook.core.verdicts import Decision, Verdict
 from webhook.core.workloads import ContainerKind, ImageUse, Source, Workload
 
@@ -230,7 +233,14 @@ _PROBLEMS: Mapping[str, Callable[[Data, ImageUse], Problem]] = {
         broken=tuple(BrokenSignature(authority=name, why=why) for name, why in data["broken"].items()),
     ),
     "UntrustedSigner": lambda data, _: UntrustedSigner(
-        expected=_signers(data), found=tuple(data.get("found", ())), strangers=data.get("strangers", 0)
+        expected=_signers(data),
+        meant=tuple(
+            Identity(issuer=TextPattern(one["issuer"]), subject=TextPattern(one["subject"]))
+            for one in data.get("meant", ())
+        ),
+        found=tuple(data.get("found", ())),
+        strangers=data.get("strangers", 0),
+        identities=tuple(CertificateIdentity(**one) for one in data.get("identities", ())),
     ),
     "Unsigned": lambda data, _: Unsigned(expected=_signers(data)),
     "UnapprovedBase": lambda data, _: UnapprovedBase(

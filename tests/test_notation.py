@@ -46,7 +46,7 @@ async def test_a_signature_is_found_wherever_it_is_stored(
     """Behind the referrers API or the fallback tag, in both forms of the manifest, whatever the listing calls it."""
     store = Store(referrers_api=referrers_api)
     pushed(store, name, by_config=by_config, listed_as=listed_as)
-    search = await search_signatures(FakeRegistry(store), IMAGE, deadline=60)
+    search = await search_signatures(FakeRegistry(store), IMAGE, elsewhere=(), deadline=60)
     findings = judge_signatures(search, IMAGE, (authority(),), Trust(catalog=None, as_of=NOW))
 
     assert [voucher.authority for voucher in findings.vouchers] == ["release"]
@@ -58,7 +58,7 @@ async def test_all_signatures_are_judged_side_by_side() -> None:
     store = Store()
     for case in CASES:
         pushed(store, case["file"])
-    search = await search_signatures(FakeRegistry(store), IMAGE, deadline=60)
+    search = await search_signatures(FakeRegistry(store), IMAGE, elsewhere=(), deadline=60)
     findings = judge_signatures(search, IMAGE, (authority(),), Trust(catalog=None, as_of=NOW))
 
     assert len(findings.vouchers) == len({case["key"] for case in CASES})

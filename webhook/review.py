@@ -35,6 +35,8 @@ from webhook.ports import Clock, Registry, RegistryTrouble
 
 __all__ = ["World", "review"]
 
+IMAGES_AT_ONCE = 16
+"""Images of one object that are read at the same time: an object may name a thousand, each of several megabytes."""
 ENCODING_SECONDS = 0.05
 """Kept back from the deadline for verifying and deciding on what was learnt until then."""
 
@@ -73,12 +75,14 @@ async def review(
     questions = ask(workload, policy, as_of, rule=rule)
     learnt = deadline - ENCODING_SECONDS
     trust = Trust(catalog=world.catalog, as_of=as_of, roots=world.roots)
-    images = await asyncio.gather(
-        *(
-            _examine(reference, asking, policy, world, trust=trust, share=workload.namespace or "", deadline=learnt)
-            for reference, asking in _by_image(questions).items()
-        )
-    )
+    turn = asyncio.Semaphore(IMAGES_AT_ONCE)
+
+    async def examine(reference: ImageReference, asking: tuple[Question, ...]) -> tuple[ImageReference, Evidence]:
+        async with turn:
+            share = workload.namespace or ""
+            return await _examine(reference, asking, policy, world, trust=trust, share=share, deadline=learnt)
+
+    images = await asyncio.gather(*(examine(*pair) for pair in _by_image(questions).items()))
     return decide(
         workload,
         policy,

@@ -32,6 +32,16 @@ class TestSignatures:
 
         assert await shop.codes(reference) == ["unsigned"]
 
+    async def test_a_key_that_takes_half_an_hour_to_read(self, shop: Shop) -> None:
+        """Anyone can hang junk on an image; none of it may cost more than reading it, or hide what is genuine."""
+        image = shop.app()
+        reference = shop.push(image)
+        hang(shop, image.digest, json.dumps({"\u0315\u0300" * 500_000: 1}, ensure_ascii=False).encode())
+        assert await shop.codes(reference) == ["unsigned"]
+
+        shop.release.sign_bundle(shop.registry.store, REPOSITORY, image.digest)
+        assert await shop.codes(reference) == []
+
     @pytest.mark.parametrize(
         "forgery",
         [

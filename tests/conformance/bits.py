@@ -1,38 +1,20 @@
-"""One genuine signature per format, and every place in it where a bit can be changed."""
+"""Every place in a genuine signature where a bit can be changed."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
-from tests.sigstore_stand.certificates import Identity as Signatory
-from tests.sigstore_stand.formats import BundleVersion
-from tests.sigstore_stand.signer import StandSigner
-from tests.sigstore_stand.stand import SigstoreStand
-from tests.sigstore_stand.witnesses import Witness
-from webhook.core.facts import CandidateKind, SignatureCandidate, SignatureSearch
-from webhook.core.policy import Authority, Identity, KeyAuthority, KeylessAuthority, TransparencyLog
-from webhook.core.references import Digest, PinnedImage, Repository
-from webhook.core.signatures.findings import SignatureFindings
-from webhook.core.signatures.judge import judge_signatures
-from webhook.core.signatures.keys import load_public_keys
-from webhook.core.signatures.trust_roots import load_trust_root
-from webhook.core.text_patterns import TextPattern
-from webhook.core.trust import Trust
-from webhook.demo.keys import SigningKey
+import cbor2
 
-__all__ = ["FORMATS", "Place", "Specimen", "places_in", "specimen"]
+from tests.conformance.specimens import Candidate
+from webhook.core.facts import AttestationKind, CandidateKind
 
-IMAGE = PinnedImage(
-    repository=Repository.parse("registry.example/shop/api"),
-    digest=Digest(algorithm="sha256", hex=hashlib.sha256(b"image").hexdigest()),
-)
-RELEASE = Signatory(subject="https://git.stand.test/shop/release@refs/heads/main", issuer="https://token.stand.test")
+__all__ = ["Place", "places_in"]
+
 PLACEHOLDER = "#place#"
 CERTIFICATE = "dev.sigstore.cosign/certificate"
 Encoding = Literal["base64", "pem", "text"]
@@ -47,117 +29,112 @@ BASE64_LEAVES = frozenset(
 )
 """Fields that hold bytes in base64."""
 
-FORMATS: dict[str, tuple[BundleVersion | None, Witness]] = {
-    "bundle 0.1": ("0.1", "rekor-v1"),
-    "bundle 0.2": ("0.2", "rekor-v1"),
-    "bundle 0.3": ("0.3", "rekor-v1"),
-    "bundle 0.3 with Rekor v2": ("0.3", "rekor-v2"),
-    "bundle 0.3 by key": ("0.3", "rekor-v1-tsa"),
-    "classic": (None, "rekor-v1"),
-    "classic with a timestamp": (None, "rekor-v1-tsa"),
-}
-"""Version of the bundle (None: classic annotations) and witness. One is signed by key, all others by certificate."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Specimen:
-    """A genuine signature, and what it takes to judge it."""
-
-    candidate: SignatureCandidate
-    authority: Authority
-    trust: Trust = field(repr=False)
-
-    def judged(self, candidate: SignatureCandidate) -> SignatureFindings:
-        """Judge a candidate as the gate would that finds it beside the image."""
-        search = SignatureSearch(candidates=(candidate,))
-        return judge_signatures(search, IMAGE, (self.authority,), self.trust)
+AGENT = "io.cncf.notary.signingAgent"
+"""Where an envelope of Notation names the program that wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A run of bytes somewhere in a signature. `template` is the candidate with a placeholder instead of them."""
+    """A run of bytes somewhere in a signature; `filled` returns it with others there, and all else as it was."""
 
     name: str
     content: bytes
-    template: SignatureCandidate = field(repr=False)
-    encoding: Encoding
-    annotation: str | None
+    filled: Callable[[bytes], Candidate] = field(repr=False)
 
-    def flipped(self, bit: int) -> SignatureCandidate:
+    def flipped(self, bit: int) -> Candidate:
         """Return the signature with that bit changed and all else as it was."""
         damaged = bytearray(self.content)
         damaged[bit // 8] ^= 1 << bit % 8
         return self.filled(bytes(damaged))
 
-    def filled(self, content: bytes) -> SignatureCandidate:
-        """Return the signature with these bytes in that place, and all else as it was."""
-        text = _ENCODERS[self.encoding](content)
-        if self.annotation is not None:
-            value = _replaced(self.template.annotations[self.annotation], text)
-            return replace(self.template, annotations={**self.template.annotations, self.annotation: value})
-        if self.template.payload == PLACEHOLDER.encode():
-            return replace(self.template, payload=content)
-        return replace(self.template, payload=_replaced(self.template.payload.decode(), text).encode())
 
-
-@cache
-def specimen(name: str) -> Specimen:
-    """Make the genuine signature of a format."""
-    version, witness = FORMATS[name]
-    stand = SigstoreStand.create()
-    root = load_trust_root(stand.trusted_root())
-    trust = Trust(catalog=None, as_of=stand.now)
-    key = SigningKey.generate() if name.endswith("by key") else None
-    signer = StandSigner(stand=stand, who=key or RELEASE, witness=witness, version=version or "0.3")
-    if key is None:
-        identity = Identity(issuer=TextPattern(RELEASE.issuer), subject=TextPattern(RELEASE.subject))
-        authority: Authority = KeylessAuthority(name="release", identities=(identity,), trust_root=root)
-    else:
-        authority = KeyAuthority(
-            name="release",
-            keys=load_public_keys(key.public_pem.encode()),
-            transparency_log=TransparencyLog.REQUIRE,
-            trust_root=root,
-        )
-    if version is None:
-        payload, annotations = signer.simple_signing(IMAGE.digest, reference="registry.example/shop/api")
-        kind = CandidateKind.SIMPLE_SIGNING
-    else:
-        payload, annotations, kind = signer.bundle(IMAGE.digest), {}, CandidateKind.BUNDLE
-    candidate = SignatureCandidate(kind=kind, manifest=IMAGE.digest, payload=payload, annotations=annotations)
-    return Specimen(candidate=candidate, authority=authority, trust=trust)
-
-
-def places_in(candidate: SignatureCandidate) -> Iterator[Place]:
-    """Yield every place: each leaf of a bundle, or the classic payload and each annotation, leaf by leaf."""
-    if candidate.kind is CandidateKind.BUNDLE:
-        for path, value, text in _leaves(json.loads(candidate.payload)):
-            yield _place(path, value, replace(candidate, payload=text.encode()))
-        return
-    yield Place(
-        name="payload",
-        content=candidate.payload,
-        template=replace(candidate, payload=PLACEHOLDER.encode()),
-        encoding="text",
-        annotation=None,
-    )
+def places_in(candidate: Candidate) -> Iterator[Place]:
+    """Yield every place: each leaf of JSON, the runs of what is written otherwise, each annotation leaf by leaf."""
+    match candidate.kind:
+        case CandidateKind.BUNDLE | AttestationKind.BUNDLE | AttestationKind.ENVELOPE:
+            yield from _in_document(candidate)
+        case CandidateKind.SIMPLE_SIGNING | AttestationKind.PLAIN:
+            yield from _in_runs(candidate, {"payload": candidate.payload})
+        case CandidateKind.NOTATION_JWS:
+            yield from _in_runs(candidate, _runs_of_jws(candidate.payload))
+        case CandidateKind.NOTATION_COSE:
+            yield from _in_runs(candidate, _runs_of_cose(candidate.payload))
+        case _:
+            assert_never(candidate.kind)
     for key, value in candidate.annotations.items():
-        leaves = _leaves(json.loads(value)) if value.startswith("{") else iter([((), value, PLACEHOLDER)])
-        for path, content, text in leaves:
-            template = replace(candidate, annotations={**candidate.annotations, key: text})
-            yield _place((key, *path), content, template, annotation=key)
+        yield from _in_annotation(candidate, key, value)
 
 
-def _place(path: tuple[str, ...], value: str, template: SignatureCandidate, annotation: str | None = None) -> Place:
+def _in_document(candidate: Candidate) -> Iterator[Place]:
+    for path, value, template in _leaves(json.loads(candidate.payload)):
+
+        def write(text: str, template: str = template) -> Candidate:
+            return replace(candidate, payload=_within(template, text).encode())
+
+        yield _place(path, value, write)
+
+
+def _in_annotation(candidate: Candidate, key: str, value: str) -> Iterator[Place]:
+    if not value.startswith("{"):
+        yield _place((key,), value, lambda text: _annotated(candidate, key, text))
+        return
+    for path, leaf, template in _leaves(json.loads(value)):
+
+        def write(text: str, template: str = template) -> Candidate:
+            return _annotated(candidate, key, _within(template, text))
+
+        yield _place((key, *path), leaf, write)
+
+
+def _annotated(candidate: Candidate, key: str, value: str) -> Candidate:
+    return replace(candidate, annotations={**candidate.annotations, key: value})
+
+
+def _place(path: tuple[str, ...], value: str, write: Callable[[str], Candidate]) -> Place:
     leaf = path[-1].partition("[")[0]
     encoding: Encoding = "base64" if leaf in BASE64_LEAVES else "pem" if leaf == CERTIFICATE else "text"
     return Place(
         name=".".join(path),
         content=_DECODERS[encoding](value),
-        template=template,
-        encoding=encoding,
-        annotation=annotation,
+        filled=lambda content: write(_ENCODERS[encoding](content)),
     )
+
+
+def _in_runs(candidate: Candidate, runs: Mapping[str, bytes]) -> Iterator[Place]:
+    """Yield each run of bytes, and what stands between them as `framing`: together all of the payload."""
+    end, between = 0, []
+    for name, run in sorted(runs.items(), key=lambda item: candidate.payload.index(item[1])):
+        start = candidate.payload.index(run, end)
+        between.append(("framing", end, start))
+        end = start + len(run)
+        between.append((name, start, end))
+    for name, start, stop in (*between, ("framing", end, len(candidate.payload))):
+        before, after = candidate.payload[:start], candidate.payload[stop:]
+
+        def write(content: bytes, before: bytes = before, after: bytes = after) -> Candidate:
+            return replace(candidate, payload=before + content + after)
+
+        yield Place(name=name, content=candidate.payload[start:stop], filled=write)
+
+
+def _runs_of_jws(payload: bytes) -> Mapping[str, bytes]:
+    document = json.loads(payload)
+    certificates = {f"x5c[{number}]": text.encode() for number, text in enumerate(document["header"]["x5c"])}
+    signed = {key: document[key].encode() for key in ("protected", "payload", "signature")}
+    agent = json.dumps({AGENT: document["header"][AGENT]}, separators=(",", ":"))[1:-1]
+    return signed | certificates | {"signingAgent": agent.encode()}
+
+
+def _runs_of_cose(payload: bytes) -> Mapping[str, bytes]:
+    protected, header, content, signature = cbor2.loads(payload).value
+    certificates = {f"x5chain[{number}]": der for number, der in enumerate(header[33])}
+    agent = cbor2.dumps(AGENT) + cbor2.dumps(header[AGENT])
+    return {"protected": protected, "payload": content, "signature": signature, "signingAgent": agent} | certificates
+
+
+def _within(template: str, text: str) -> str:
+    """Put text in the place of the document, as JSON writes it."""
+    return template.replace(PLACEHOLDER, json.dumps(text)[1:-1])
 
 
 def _pem(der: bytes) -> str:
@@ -186,7 +163,7 @@ def _leaves(document: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:  # noq
     for path, holder, key in _holders(document, ()):
         value = holder[key]
         holder[key] = PLACEHOLDER
-        text = json.dumps(document)
+        text = json.dumps(document, separators=(",", ":"))
         holder[key] = value
         if isinstance(value, str):
             yield path, value, text
@@ -203,8 +180,3 @@ def _holders(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             yield from _holders(value, here)
         else:
             yield here, node, key
-
-
-def _replaced(template: str, text: str) -> str:
-    """Put text in the place: as it is, or as JSON writes it where the place is inside of JSON."""
-    return text if template == PLACEHOLDER else template.replace(PLACEHOLDER, json.dumps(text)[1:-1])

@@ -133,7 +133,7 @@ def pod(*uses: ImageUse, **changes: Any) -> Workload:  # noqa: ANN401 - any fiel
 
 def vouched(*authorities: KeyAuthority, **changes: Any) -> SignatureFindings:  # noqa: ANN401 - any field
     """Return findings in which exactly these authorities signed, each with its first key."""
-    vouchers = tuple(Voucher(authority=a.name, signer=a.keys[0].fingerprint) for a in authorities)
+    vouchers = tuple(Voucher(authority=a.name, key=a.keys[0].fingerprint) for a in authorities)
     return replace(SignatureFindings(vouchers=vouchers), **changes)
 
 

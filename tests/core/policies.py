@@ -168,8 +168,9 @@ spec:
       tags: ["3.13*"]
       signedBy: [docker-dhi, release]
       mirrors: [registry.example/mirror/dhi-python]
+      attestations: registry.scout.docker.com/example/dhi-python
   registries:
-    - {{host: registry.example, ca: {{file: ca.pem}}, mirrors: [cache.example]}}
+    - {{host: registry.example, ca: {{file: ca.pem}}, mirrors: [cache.example], signatures: sigs.example/all}}
   revoked:
     - {{digest: "sha256:{"a" * 64}", reason: leaked token in layer 4}}
   pinTags: ""

@@ -22,7 +22,15 @@ from webhook.core.attestations.failures import (
 )
 from webhook.core.attestations.findings_of_scanners import Fix, Severity, Vulnerability
 from webhook.core.facts import Trouble
-from webhook.core.policy import AttestationRequirement, Case, Exemption, Mode, Requirements, SignatureRequirement
+from webhook.core.policy import (
+    AttestationRequirement,
+    Case,
+    Exemption,
+    Identity,
+    Mode,
+    Requirements,
+    SignatureRequirement,
+)
 from webhook.core.problems import (
     EndOfLifeBase,
     FailedAttestation,
@@ -48,12 +56,16 @@ from webhook.core.problems import (
 )
 from webhook.core.references import BadReference, ImageReference
 from webhook.core.signatures.findings import BrokenSignature
+from webhook.core.signatures.identity import CertificateIdentity
+from webhook.core.text_patterns import TextPattern
 from webhook.core.verdicts import Decision, Verdict
 from webhook.core.workloads import ContainerKind, ImageUse, Source
 
 __all__ = ["SAMPLES", "decision", "decisions", "hostile_problems", "verdict"]
 
 RELEASE = SignatureRequirement(authorities=("release",))
+PIPELINE = Identity(issuer=TextPattern("https://gitlab.example"), subject=TextPattern("shop/api//ci.yml@main"))
+FORK = CertificateIdentity(issuer="https://gitlab.example", subject="sandbox/api//ci.yml@main")
 SBOM = AttestationRequirement(type="https://spdx.dev/Document", authorities=("release",))
 TAGGED = ImageReference.parse("registry.example/shop/api:1.4.2")
 
@@ -66,6 +78,7 @@ SAMPLES: tuple[Problem, ...] = (
     MalformedImage(what="manifest sha256:abc", why="2 layers and 3 diff IDs", platform="linux/arm64"),
     InvalidSignature(expected=RELEASE, broken=(BrokenSignature(authority="release", why="signs another digest"),)),
     UntrustedSigner(expected=RELEASE, found=("sandbox",), strangers=2),
+    UntrustedSigner(expected=RELEASE, meant=(PIPELINE,), found=(), strangers=1, identities=(FORK,)),
     Unsigned(expected=RELEASE),
     UnapprovedBase(expected=("dhi.io/python:3.13*",), unapproved=None, closest=None),
     RevokedBase(revoked=digest("chain"), reason="bad build", build=build(), by_policy=False),

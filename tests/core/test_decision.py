@@ -109,7 +109,7 @@ class TestReferences:
     """What the reference alone decides."""
 
     def test_bad_reference(self) -> None:
-        """What is no reference is denied as such."""
+        """What is no reference is denied as such, and no case inside a rule can speak about it."""
         broken = use().__class__(
             container="api",
             kind=ContainerKind.MAIN,
@@ -119,6 +119,8 @@ class TestReferences:
 
         assert codes(decide(pod(broken), policy(), {}, as_of=NOW)) == ["bad-reference"]
         assert decide(pod(broken), policy(rule(Exemption(reason="x"))), {}, as_of=NOW).result is Result.SKIP
+        everything = Case(name="everything", outcome=Exemption(reason="x"))
+        assert codes(decide(pod(broken), policy(rule(cases=(everything,))), {}, as_of=NOW)) == ["bad-reference"]
 
     def test_forbidden_image(self) -> None:
         """An image outside the rule's list is forbidden, and nobody asks a registry about it."""
@@ -212,6 +214,17 @@ class TestRevocations:
         decision = decide(pod(), policy(rule(mode=Mode.AUDIT), revoked=(revocation(revoked),)), evidence(), as_of=NOW)
 
         assert codes(decision) == ["revoked-base"]
+        assert not decision.allowed
+
+    @pytest.mark.parametrize("mode", list(Mode))
+    def test_base_beside_a_malformed_platform(self, mode: Mode) -> None:
+        """A platform that is not well formed does not hide a revoked base below another one."""
+        revoked = policy(rule(Requirements(base=BaseRequirement()), mode=mode), revoked=(revocation(build().chain_id),))
+        broken = platform(build(platform=ARM64), on=ARM64, proof=Malformed(what="layer", why="it is not"))
+
+        decision = decide(pod(), revoked, evidence(platform(build()), broken), as_of=NOW)
+
+        assert "revoked-base" in codes(decision)
         assert not decision.allowed
 
     def test_chain_that_no_catalog_records(self) -> None:

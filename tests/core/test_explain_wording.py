@@ -8,7 +8,7 @@ from tests.core.given import build, digest, use
 from tests.core.problem_samples import RELEASE, TAGGED, decision, verdict
 from webhook.core.ancestry import Closest
 from webhook.core.plain_text import clip, clip_bytes, listing, printable
-from webhook.core.policy import SignatureRequirement
+from webhook.core.policy import Identity, SignatureRequirement
 from webhook.core.problems import (
     ForbiddenImage,
     Problem,
@@ -23,6 +23,7 @@ from webhook.core.problems import (
 )
 from webhook.core.references import Repository
 from webhook.core.signatures.identity import CertificateIdentity
+from webhook.core.text_patterns import TextPattern
 from webhook.core.verdicts import Verdict
 from webhook.core.wording import Context, words_for
 from webhook.core.words import Words
@@ -183,6 +184,20 @@ def test_signers_are_named() -> None:
     strangers = words(UntrustedSigner(expected=RELEASE, found=(), strangers=1))
     assert strangers.says == "is signed, but not by anyone this namespace trusts"
     assert strangers.facts[1] == ("found", "1 signature by a key that nobody here knows")
+
+
+def test_who_should_have_signed_is_named_as_the_policy_writes_it() -> None:
+    """Identities of the expected authorities stand beside their names, once each and two at most."""
+    subjects = (TextPattern("ci.yml"), TextPattern("c.*", is_expression=True), TextPattern("third"))
+    ci, loose, third = (Identity(issuer=TextPattern("https://gitlab.example"), subject=subject) for subject in subjects)
+    one = words(UntrustedSigner(expected=RELEASE, meant=(ci, ci), found=(), strangers=1))
+    many = words(UntrustedSigner(expected=RELEASE, meant=(ci, loose, third), found=(), strangers=1))
+
+    assert one.facts[0] == ("expected", "a signature by `release`: `ci.yml` via `https://gitlab.example`")
+    assert many.facts[0] == (
+        "expected",
+        "a signature by `release`: `ci.yml` via `https://gitlab.example`, `c.*` via `https://gitlab.example`, 1 more",
+    )
 
 
 def test_strangers_whose_certificates_hold_are_named() -> None:

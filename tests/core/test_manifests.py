@@ -21,6 +21,7 @@ from webhook.core.manifests import (
     Malformed,
     Manifest,
     Platform,
+    attestation_contradiction,
     is_attestation,
     parse_config,
     parse_manifest,
@@ -301,6 +302,16 @@ def test_the_same_platform_or_none_is_no_contradiction() -> None:
     assert platform_contradiction(listed(None), config) is None
     assert platform_contradiction(listed(config.platform), config) is None
     assert platform_contradiction(listed(ARM64), config) is not None
+
+
+@pytest.mark.parametrize(("platform", "named"), [(ARM64, "linux/arm64"), (None, "any platform")])
+def test_an_index_that_offers_attestations_to_a_node_is_contradicted(platform: Platform | None, named: str) -> None:
+    """Attestations are offered for `unknown/unknown` and nothing else."""
+    problem = attestation_contradiction(listed(platform))
+
+    assert problem is not None
+    assert problem.why == f"holds attestations only, but is offered for {named}"
+    assert attestation_contradiction(listed(Platform(os="unknown", architecture="unknown"))) is None
 
 
 def listed(platform: Platform | None) -> Descriptor:

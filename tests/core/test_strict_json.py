@@ -110,6 +110,15 @@ def test_bounds_size_and_depth() -> None:
         parse_json(b'[{"a": []}]', max_bytes=99, max_depth=2)
 
 
+def test_bounds_keys_that_take_long_to_compare() -> None:
+    """Combining characters are put in order by insertion: a key of megabytes of them would take half an hour."""
+    marks = "\u0315\u0300" * 500_000
+    with pytest.raises(ParseError, match="a key beyond ASCII of more than 128 characters"):
+        parse_json(json.dumps({marks: 1}, ensure_ascii=False).encode(), max_bytes=4 * 1024 * 1024)
+    assert read(json.dumps({marks[:128]: marks[:1_000]})) == {marks[:128]: marks[:1_000]}
+    assert read(json.dumps({"a" * 1_000: 1})) == {"a" * 1_000: 1}
+
+
 def test_brackets_in_strings_have_no_depth() -> None:
     """Brackets and escaped quotes inside a string do not count as nesting."""
     assert parse_json(b'"[\\"[[[{{{"', max_bytes=99, max_depth=0) == '["[[[{{{'
@@ -210,7 +219,7 @@ def test_only_objects_are_objects() -> None:
         read_object("[]")
 
 
-@pytest.mark.parametrize("text", ["a", "YQ", "YQ==\n", "Y Q==", "YQ-_", "YQ==YQ==", "\u00e9"])
+@pytest.mark.parametrize("text", ["a", "YQ", "YQ==\n", "Y Q==", "YQ-_", "YQ==YQ==", "YR==", "YWJ=", "\u00e9"])
 def test_base64_is_strict(text: str) -> None:
     """Base64 with anything lenient about it is refused."""
     with pytest.raises(ParseError, match="is not base64"):

@@ -22,6 +22,7 @@ from webhook.core.problems import (
     NotFound,
     Problem,
     Revoked,
+    RevokedBase,
     RunsAsRoot,
     Unpinned,
     Unverifiable,
@@ -142,7 +143,7 @@ def _judge_content(
     problems: list[Problem] = []
     signature_problem = None
     if wanted.signatures and evidence.findings:
-        signature_problem = check_signatures(evidence.findings, wanted.signatures)
+        signature_problem = check_signatures(evidence.findings, wanted.signatures, policy.authorities)
         problems += [signature_problem] if signature_problem else []
     if isinstance(evidence.platforms, Trouble):
         problems.append(Unverifiable(trouble=evidence.platforms))
@@ -172,9 +173,13 @@ def _judge_content(
 
 
 def _unless_ended(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """Return the problems that end the questioning if there are any, for nothing else is said of such an image."""
-    ending = tuple(problem for problem in problems if isinstance(problem, Revoked | MalformedImage))
-    return ending or problems
+    """Return the problems that end the questioning if there are any, for nothing else is said of such an image.
+
+    A revocation of the base is not left out: it denies in modes in which the others do not.
+    """
+    if not any(isinstance(problem, Revoked | MalformedImage) for problem in problems):
+        return problems
+    return tuple(problem for problem in problems if isinstance(problem, Revoked | RevokedBase | MalformedImage))
 
 
 def _judge_platform(

@@ -69,25 +69,43 @@ def verify(facts: Facts, policy: Policy, trust: Trust) -> Evidence:
 def count_signers(findings: SignatureFindings, requirement: SignatureRequirement) -> int:
     """Count the distinct authorities of the requirement that vouched, each with a signer that counts for no other.
 
-    Two authorities that share a key, or an identity, are one signer, so authorities are matched to signers, one to one,
-    as many as can be.
+    1. What signs with one key, or in the name of one identity, is one signer. That goes on: a key that certificates
+       give to two identities makes these one, whichever authorities saw it.
+    2. Authorities are matched to the signers that signed for them, one to one, as many as can be.
     """
-    keys: dict[str, list[Digest]] = {}
+    # Step 1
+    signer_of = {mark: signer for signer in _signers(findings) for mark in signer}
+    # Step 2
+    signers: dict[str, list[_Signer]] = {}
     for voucher in findings.vouchers:
         if voucher.authority in requirement.authorities:
-            keys.setdefault(voucher.authority, []).append(voucher.signer)
-    taken: dict[Digest, str] = {}
-    return sum(_place(authority, keys, taken, set()) for authority in keys)
+            signers.setdefault(voucher.authority, []).append(signer_of[voucher.key])
+    taken: dict[_Signer, str] = {}
+    return sum(_place(authority, signers, taken, set()) for authority in signers)
 
 
-def _place(authority: str, keys: dict[str, list[Digest]], taken: dict[Digest, str], tried: set[Digest]) -> bool:
-    """Give the authority a key of its own, moving others to theirs where that makes room (augmenting path)."""
-    for key in keys[authority]:
-        if key in tried:
+_Signer = frozenset[Digest]
+"""All fingerprints, of keys and identities, that verified signatures show to be of one signer."""
+
+
+def _signers(findings: SignatureFindings) -> tuple[_Signer, ...]:
+    """Join what vouchers have in common, until no two of the signers share a key or an identity."""
+    signers: tuple[_Signer, ...] = ()
+    for marks in {frozenset(filter(None, (voucher.key, voucher.identity))) for voucher in findings.vouchers}:
+        same = tuple(signer for signer in signers if not signer.isdisjoint(marks))
+        others = tuple(signer for signer in signers if signer.isdisjoint(marks))
+        signers = (*others, marks.union(*same))
+    return signers
+
+
+def _place(authority: str, signers: dict[str, list[_Signer]], taken: dict[_Signer, str], tried: set[_Signer]) -> bool:
+    """Give the authority a signer of its own, moving others to theirs where that makes room (augmenting path)."""
+    for signer in signers[authority]:
+        if signer in tried:
             continue
-        tried.add(key)
-        if key not in taken or _place(taken[key], keys, taken, tried):
-            taken[key] = authority
+        tried.add(signer)
+        if signer not in taken or _place(taken[signer], signers, taken, tried):
+            taken[signer] = authority
             return True
     return False
 

@@ -29,6 +29,7 @@ __all__ = [
     "Malformed",
     "Manifest",
     "Platform",
+    "attestation_contradiction",
     "is_attestation",
     "parse_config",
     "parse_manifest",
@@ -56,6 +57,8 @@ SCHEMA1_TYPES = frozenset(
 CONFIG_TYPES = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 IN_TOTO_TYPE = "application/vnd.in-toto+json"
+NO_PLATFORM = Platform(os="unknown", architecture="unknown")
+"""What BuildKit writes beside what cannot run; no node asks for it."""
 LAYER_TYPES = frozenset(
     {
         "application/vnd.oci.image.layer.v1.tar",
@@ -168,13 +171,28 @@ def runnable_problem(manifest: Manifest) -> Malformed | None:
 def is_attestation(manifest: Manifest) -> bool:
     """Tell whether `manifest` carries in-toto statements and nothing else, by its own config and layer types.
 
-    Source: moby/buildkit `docs/attestations/attestation-storage.md`. No runtime unpacks such layers, so no container
-    can come of it, whatever platform an index gives it.
+    The types are claims, and not every runtime looks at them: see `attestation_contradiction`.
+    Source: moby/buildkit `docs/attestations/attestation-storage.md`.
     """
     return (
         manifest.config.media_type in CONFIG_TYPES | {EMPTY_TYPE}
         and bool(manifest.layers)
         and all(layer.media_type == IN_TOTO_TYPE for layer in manifest.layers)
+    )
+
+
+def attestation_contradiction(descriptor: Descriptor) -> Malformed | None:
+    """Say that an index offers what holds attestations only for a platform on which it may be run, or for any.
+
+    A node takes a child by the platform that the index names, else by that of the child's config. Behind in-toto types
+    containers/storage (CRI-O, Podman) unpacks what it finds, and containerd starts a container without any files.
+    """
+    if descriptor.platform == NO_PLATFORM:
+        return None
+    return Malformed(
+        what=f"manifest {descriptor.digest.short}",
+        why=f"holds attestations only, but is offered for {descriptor.platform or 'any platform'}",
+        platform=str(descriptor.platform) if descriptor.platform else None,
     )
 
 

@@ -14,7 +14,7 @@ from webhook.core.ancestry import Closest
 from webhook.core.attestations.failures import Failure
 from webhook.core.catalog import BaseBuild
 from webhook.core.facts import Trouble
-from webhook.core.policy import AttestationRequirement, SignatureRequirement
+from webhook.core.policy import AttestationRequirement, Identity, SignatureRequirement
 from webhook.core.references import BadReference, Digest, ImageReference
 from webhook.core.signatures.findings import BrokenSignature
 from webhook.core.signatures.identity import CertificateIdentity
@@ -137,13 +137,15 @@ class UntrustedSigner:
     """There are signatures, but not enough by those whom the rule names.
 
     `found` are the authorities of the policy that did sign, named by the rule or not; `strangers` counts signatures by
-    keys and identities that nobody here knows. `identities` are those of them whose certificates hold.
+    keys and identities that nobody here knows. `identities` are those of them whose certificates hold, `meant` those
+    that would have counted.
     """
 
     code: ClassVar[str] = "untrusted-signer"
     expected: SignatureRequirement
     found: tuple[str, ...]
     strangers: int
+    meant: tuple[Identity, ...] = ()
     identities: tuple[CertificateIdentity, ...] = ()
 
 

@@ -43,7 +43,7 @@ def _untrusted_signer(problem: UntrustedSigner) -> Words:
     return Words(
         says=f"is signed, but not {enough} this namespace trusts",
         facts=(
-            ("expected", _requirement(problem.expected)),
+            ("expected", _requirement(problem.expected) + _meant(problem)),
             ("found", ", ".join(part for part in (names, *_by_identity(problem), _by_key(problem)) if part)),
         ),
         help=f"deploy the digest that {_signers(problem.expected)} signed",
@@ -58,14 +58,26 @@ def _unsigned(problem: Unsigned) -> Words:
     )
 
 
+def _meant(problem: UntrustedSigner) -> str:
+    """Name whom certificates must name, if they matter; an expression as it is written."""
+    different = dict.fromkeys(_identity(identity.subject.text, identity.issuer.text) for identity in problem.meant)
+    return f": {', '.join(_shortened(tuple(different)))}" if different else ""
+
+
 def _by_identity(problem: UntrustedSigner) -> tuple[str, ...]:
     """Name strangers whose certificates hold: the subject, and who says so."""
-    different = tuple(dict.fromkeys(problem.identities))
-    named = tuple(
-        f"`{printable(identity.subject, MAX_NAME)}` via `{printable(identity.issuer, MAX_NAME)}`"
-        for identity in different[:MAX_IDENTITIES]
-    )
-    return (*named, f"{len(different) - MAX_IDENTITIES:,} more") if len(different) > MAX_IDENTITIES else named
+    different = dict.fromkeys(problem.identities)
+    return _shortened(tuple(_identity(identity.subject, identity.issuer) for identity in different))
+
+
+def _identity(subject: str, issuer: str) -> str:
+    return f"`{printable(subject, MAX_NAME)}` via `{printable(issuer, MAX_NAME)}`"
+
+
+def _shortened(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep the first names, and count the others."""
+    kept = names[:MAX_IDENTITIES]
+    return (*kept, f"{len(names) - MAX_IDENTITIES:,} more") if len(names) > MAX_IDENTITIES else kept
 
 
 def _by_key(problem: UntrustedSigner) -> str:

@@ -9,6 +9,7 @@ What is refused, because some reader somewhere takes it differently:
    so there case may differ: `FREE_FORM` names them.
 4. `NaN` and `Infinity` (no JSON), numbers that overflow a double, and integers beyond 64 bits.
 5. What nests deeper than its reader asks for, before any recursion begins.
+6. Keys beyond ASCII of more than 128 characters: to compare two of them takes the square of their length.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ Source: `map[string]…` fields in the Go types of the OCI Image Specification 1
 """
 
 MAX_NUMBER_CHARACTERS = 64
+MAX_FOREIGN_KEY_CHARACTERS = 128
+"""A run of combining characters is put in order by insertion, here and elsewhere; nobody names anything so long."""
 INTEGERS = range(-(2**63), 2**64)
 
 # The closing quote may be missing, so that an unfinished string is met once and not again from each quote inside it.
@@ -74,11 +77,17 @@ def parse_json(data: bytes, *, max_bytes: int, max_depth: int = 32) -> JsonValue
 
 
 def decode_base64(text: str) -> bytes:
-    """Read standard base64 (RFC 4648, section 4) with its padding; a ParseError for any other character."""
+    """Read standard base64 (RFC 4648, section 4) with its padding; a ParseError for every other spelling of the bytes.
+
+    What the last character says beyond the last byte must be zero (section 3.5).
+    """
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except ValueError:
         raise ParseError("", "is not base64") from None
+    if base64.b64encode(data) != text.encode():
+        raise ParseError("", "is not base64 in its one spelling")
+    return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +240,8 @@ def _fold(key: str) -> str:
     """
     if key.isascii():
         return key.lower()
+    if len(key) > MAX_FOREIGN_KEY_CHARACTERS:
+        raise ParseError("", f"has a key beyond ASCII of more than {MAX_FOREIGN_KEY_CHARACTERS} characters")
     folded = unicodedata.normalize("NFD", key).casefold()
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", folded).casefold())
 

@@ -47,7 +47,7 @@ CUSTOM = "https://example.com/custom/v1"
 
 def vouch(authority: str = "release", signed_at: datetime | None = None) -> Voucher:
     """Return somebody's word."""
-    return Voucher(authority=authority, signer=digest(authority), signed_at=signed_at)
+    return Voucher(authority=authority, key=digest(authority), signed_at=signed_at)
 
 
 def statement(kind: str, predicate: Any, *vouchers: Voucher) -> VerifiedStatement:  # noqa: ANN401 - any JSON
@@ -206,6 +206,7 @@ def test_listed_source(source: object) -> None:
         "https://git.example@evil.example/shop/api",
         "https://evil.example/?https://git.example/shop/api",
         "https://git.example/shop/..",
+        "https://git.example/shop/%2E%2e",
         "https://git.example/shop/a/b",
     ],
 )

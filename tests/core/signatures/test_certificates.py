@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 from rfc3161_client import decode_timestamp_response
 
 from tests.core.signatures.given_keyless import ISSUER, PIPELINE, ROOT, STAND, SUBJECT
-from tests.sigstore_stand.certificates import der_of
+from tests.sigstore_stand.certificates import CertificateAuthority, der_of, new_chain
 from tests.sigstore_stand.der import der_text
 from tests.sigstore_stand.flaws import NO_FLAWS
 from tests.sigstore_stand.stand import STAND_NOW
@@ -23,7 +25,7 @@ from webhook.core.errors import ParseError
 from webhook.core.signatures.identity import CertificateIdentity, claimed_identity, read_identity
 from webhook.core.signatures.signing_certificates import _check_usage, check_certificate, load_certificate
 from webhook.core.signatures.timestamps import _is_regular, stamped_at
-from webhook.core.signatures.trusted_material import Chain, trusted_material
+from webhook.core.signatures.trusted_material import Chain, TrustedMaterial, trusted_material
 from webhook.demo.keys import SigningKey
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -139,6 +141,35 @@ def test_the_first_of_several_authorities_need_not_be_the_issuer() -> None:
         check_certificate(leaf, (), many, (STAND_NOW, STAND_NOW + timedelta(hours=1)))
     with pytest.raises(ParseError, match="without a trusted time"):
         check_certificate(leaf, (), many, ())
+
+
+def below(purpose: x509.ObjectIdentifier) -> tuple[x509.Certificate, x509.Certificate, TrustedMaterial]:
+    """Return the pipeline's certificate, the authority for `purpose` that issued it, and trust in its root alone."""
+    key, (issuing, root) = new_chain("issuing.stand.test", purpose, not_before=STAND_NOW - timedelta(days=1))
+    authority = CertificateAuthority(
+        key=key, chain=(issuing, root), log=STAND.authority.log, strange_log=STAND.authority.strange_log
+    )
+    (listed,) = trusted_material(ROOT).issuers
+    trusted = replace(trusted_material(ROOT), issuers=(Chain(certificates=(root,), period=listed.period),))
+    return authority.certify(SigningKey.generate(), PIPELINE, at=STAND_NOW, flaws=NO_FLAWS), issuing, trusted
+
+
+def test_an_authority_may_come_along_if_it_is_for_code() -> None:
+    """A root may list itself alone; an authority below it that is for servers or timestamps certifies no signers."""
+    leaf, issuing, trusted = below(ExtendedKeyUsageOID.CODE_SIGNING)
+    check_certificate(leaf, (issuing,), trusted, (STAND_NOW,))
+    for purpose in (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.TIME_STAMPING):
+        leaf, issuing, trusted = below(purpose)
+        with pytest.raises(ParseError, match="an authority that is for another purpose"):
+            check_certificate(leaf, (issuing,), trusted, (STAND_NOW,))
+
+
+def test_there_is_one_way_up() -> None:
+    """Namesakes among the certificates that come along multiply the ways to the root, each of which costs much."""
+    leaf, issuing, trusted = below(ExtendedKeyUsageOID.CODE_SIGNING)
+    _, namesake, _ = below(ExtendedKeyUsageOID.CODE_SIGNING)
+    with pytest.raises(ParseError, match="two certificates of one name"):
+        check_certificate(leaf, (namesake, issuing), trusted, (STAND_NOW,))
 
 
 def test_a_timestamp_authority_has_a_root_of_its_own() -> None:

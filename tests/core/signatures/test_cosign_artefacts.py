@@ -96,7 +96,7 @@ def test_finds_exactly_who_signed(case: dict[str, Any]) -> None:
     """Every key that signed a digest vouches for it; attestations by the same key do not."""
     for subject in signed_digests(case):
         expected = {
-            Voucher(authority=entry["key"], signer=AUTHORITIES[entry["key"]].keys[0].fingerprint)
+            Voucher(authority=entry["key"], key=AUTHORITIES[entry["key"]].keys[0].fingerprint)
             for entry in case["signatures"]
             if entry["about"] == str(subject) and entry["statement"] in SIGNATURES
         }

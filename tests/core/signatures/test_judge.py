@@ -37,7 +37,7 @@ Sign = Callable[..., SignatureCandidate]
 
 NOTHING = SignatureFindings()
 A_STRANGER = SignatureFindings(strangers=1)
-A_VOUCHER = SignatureFindings(vouchers=(Voucher(authority="release", signer=RELEASE.fingerprint),))
+A_VOUCHER = SignatureFindings(vouchers=(Voucher(authority="release", key=RELEASE.fingerprint),))
 both_forms = pytest.mark.parametrize("sign", [bundle_by, simple_by])
 
 
@@ -100,7 +100,7 @@ def signed_text(payload: bytes) -> SignatureCandidate:
 )
 def test_a_genuine_signature_vouches(sign: Sign, signer: Signer) -> None:
     """A signature over the very digest by a key of an authority vouches for that authority, in every form."""
-    expected = SignatureFindings(vouchers=(Voucher(authority="release", signer=signer.fingerprint),))
+    expected = SignatureFindings(vouchers=(Voucher(authority="release", key=signer.fingerprint),))
 
     assert judged(sign(signer), by=(authority("release", signer),)) == expected
 
@@ -150,7 +150,7 @@ def test_every_authority_with_the_key_gets_a_voucher(sign: Sign) -> None:
     findings = judged(sign(RELEASE), by=(authority("a"), authority("b", STRANGER), authority("c", STRANGER, RELEASE)))
 
     assert [voucher.authority for voucher in findings.vouchers] == ["a", "c"]
-    assert {voucher.signer for voucher in findings.vouchers} == {RELEASE.fingerprint}
+    assert {voucher.key for voucher in findings.vouchers} == {RELEASE.fingerprint}
 
 
 @both_forms

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.core.signatures.given_keyless import FORMS, KEY, OTHER_STAND, ROOT, found, keyless, logged_key, signed
+from tests.core.signatures.given_keyless import (
+    FORMS,
+    KEY,
+    OTHER_STAND,
+    ROOT,
+    STAND,
+    found,
+    keyless,
+    logged_key,
+    signed,
+)
 from tests.core.signatures.test_keyless import why
 from tests.sigstore_stand.flaws import Flaws
 from tests.sigstore_stand.stand import STAND_NOW
@@ -27,7 +37,7 @@ def test_an_entry_that_holds_is_enough(form: str, witness: Any, version: Any) ->
     """An authority that requires the log gets an entry in it, in every form, and the signature its time."""
     (voucher,) = found(signed(form, witness, version, who=KEY), by=(logged_key(),)).vouchers
 
-    assert voucher.signer == load_public_keys(KEY.public_pem.encode())[0].fingerprint
+    assert voucher.key == load_public_keys(KEY.public_pem.encode())[0].fingerprint
     assert voucher.signed_at == STAND_NOW
 
 
@@ -115,6 +125,16 @@ def test_what_cannot_be_read_matters_only_to_those_who_ask() -> None:
 
     assert "JSON" in why(found(damaged, by=(logged_key(log=TransparencyLog.IGNORE),)))
     assert found(damaged, by=(logged_key(log=TransparencyLog.IGNORE, root=None),)).vouchers
+
+
+def test_a_log_that_has_ended_needs_a_time() -> None:
+    """Whoever has the key of a log that was retired can write proofs for ever; without a time it must count now."""
+    untimed = signed(witness="rekor-v2", who=KEY, flaws=Flaws(stamp="missing"))
+    ended = load_trust_root(STAND.trusted_root(valid_until=STAND_NOW + HOUR))
+
+    assert found(untimed, by=(logged_key(),)).vouchers
+    assert "a log that did not count" in why(found(untimed, by=(logged_key(root=ended),)))
+    assert found(signed(witness="rekor-v2", who=KEY), by=(logged_key(root=ended),)).vouchers
 
 
 def test_a_root_of_another_sigstore_does_not_help() -> None:

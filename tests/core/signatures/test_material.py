@@ -246,10 +246,15 @@ def test_a_bare_message_is_no_statement_about_an_image() -> None:
     assert found(bundle_of(bundle), by=BY) == SignatureFindings()
 
 
-def test_a_chain_may_hold_what_cannot_be_read() -> None:
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [(b"stand.test", b"stand\xfftest"), (b"\x0c\x0astand.test", b"\x03\x0astand.test")],
+)
+def test_a_chain_may_hold_what_cannot_be_read(written: bytes, instead: bytes) -> None:
     """A certificate in the chain annotation whose names are broken makes the rest unreadable, and raises nothing."""
     der = der_of(STAND.authority.chain[0])
-    broken = der.replace(b"stand.test", b"stand\xfftest")
+    assert written in der
+    broken = der.replace(written, instead)
     pem = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(broken).decode()}\n-----END CERTIFICATE-----\n"
     annotations = {**CLASSIC.annotations, f"{PREFIX}/chain": pem}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.signatures.given_keyless import ROOT, STAND
+from tests.sigstore_stand.certificates import der_of
 from webhook.core.errors import ParseError
 from webhook.core.signatures.trust_roots import load_trust_root
 from webhook.core.signatures.trusted_material import Period, trusted_material
 
 DOCUMENT: dict[str, Any] = json.loads(STAND.trusted_root())
+VERSION_6 = base64.b64encode(
+    der_of(STAND.authority.chain[0]).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05")
+).decode()
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -65,6 +70,14 @@ def test_a_client_trust_config_holds_a_root() -> None:
             | {
                 "timestampAuthorities": [
                     DOCUMENT["timestampAuthorities"][0] | {"certChain": {"certificates": [{"rawBytes": "AAAA"}]}}
+                ]
+            }
+        ),
+        encoded(
+            DOCUMENT
+            | {
+                "timestampAuthorities": [
+                    DOCUMENT["timestampAuthorities"][0] | {"certChain": {"certificates": [{"rawBytes": VERSION_6}]}}
                 ]
             }
         ),

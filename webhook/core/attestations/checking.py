@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import unquote
 
 from webhook.core.attestations.failures import (
     Failure,
@@ -129,7 +130,7 @@ def _untrusted_build(provenance: Provenance, wanted: AttestationRequirement) -> 
 
 def _fits(uri: str, globs: tuple[Glob, ...]) -> bool:
     """Tell whether a URI fits one of the globs; one with `..` in its path may lead elsewhere, and fits none."""
-    return ".." not in uri.split("/") and any(glob.matches(uri) for glob in globs)
+    return ".." not in unquote(uri).split("/") and any(glob.matches(uri) for glob in globs)
 
 
 def _patterns(globs: tuple[Glob, ...]) -> tuple[str, ...]:

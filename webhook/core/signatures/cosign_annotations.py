@@ -46,7 +46,7 @@ def _certificates(annotations: Mapping[str, str]) -> tuple[bytes, ...]:
     above = _read_certificates(annotations, CHAIN, MAX_CERTIFICATES) if signer else ()
     try:
         found = (*signer, *(certificate for certificate in above if certificate.issuer != certificate.subject))
-    except ValueError:
+    except (TypeError, ValueError):
         # Names are read only when they are asked for.
         raise ParseError(CHAIN, "holds a certificate that cannot be read") from None
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in found)

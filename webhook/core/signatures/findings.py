@@ -16,13 +16,14 @@ __all__ = ["BrokenSignature", "SignatureFindings", "Voucher"]
 class Voucher:
     """An authority of the policy verifiably signed the digest, within what it may vouch for.
 
-    `signer` tells who did, so that two authorities behind which one signer stands count once: the fingerprint of the
-    key, or that of the identity in a certificate. `signed_at` is the earliest time that a log or a timestamp authority
-    whom the authority trusts gave the signature; None if nobody did.
+    `key` is the fingerprint of the key that made the signature, and `identity` that of whom its certificate names, None
+    if there is no certificate: signatures with either in common are by one signer. `signed_at` is the earliest time
+    that a log or a timestamp authority whom the authority trusts gave the signature; None if nobody did.
     """
 
     authority: str
-    signer: Digest
+    key: Digest
+    identity: Digest | None = None
     signed_at: datetime | None = None
 
 

@@ -40,8 +40,12 @@ class CertificateIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertifiedSigner:
-    """Who signed by a certificate that holds, and when: the earliest of the trusted times."""
+    """Who signed by a certificate that holds, and when: the earliest of the trusted times.
 
+    `key` is the fingerprint of the key that the certificate certifies.
+    """
+
+    key: Digest
     identity: CertificateIdentity
     signed_at: datetime
 

@@ -51,8 +51,8 @@ def judge_signatures(
     """Judge every candidate that was found for `image`, and sum up; raises nothing, whatever the candidates are.
 
     At most 200 candidates and 32 MiB of them are judged, those first that seem to concern the policy's keys and the
-    image; if that leaves some out, the findings are incomplete. A voucher is given once for each authority, signer and
-    time.
+    image; if that leaves some out, the findings are incomplete. A voucher is given once for each authority, key,
+    identity and time.
     """
     verifier = SignatureVerifier.of(authorities, trust)
     chosen = _within_bounds(_likeliest_first(search.candidates, image.digest, verifier.keyring))

@@ -6,7 +6,8 @@ Steps, the same for signatures by key and by certificate:
 2. Every entry is about this very signature, its content and its signer.
 3. Every timestamp that came along is a trusted authority's, over this signature.
 4. The times: the integrated time of an entry, if the log promised it, and those of the timestamps. None of them is in
-   the future, and at all of them every log that was relied on counted. A time backed by a proof alone is none.
+   the future, and at all of them every log that was relied on counted; without any, it counts now. A time backed by a
+   proof alone is none.
 5. By certificate: there is an entry and a time, and at all times the certificate was good. What it names is believed
    only then. By key: nothing more, unless the authority asks for it.
 6. By certificate: its key made the signature.
@@ -73,7 +74,7 @@ def _certified(signed: SignedBytes, trusted: TrustedMaterial, as_of: datetime) -
     # Step 6
     if not key.verifies(signed.signature, signed.message):
         raise ParseError("signature", "is not by the key of its certificate")
-    return CertifiedSigner(identity=identity, signed_at=times[0])
+    return CertifiedSigner(key=key.fingerprint, identity=identity, signed_at=times[0])
 
 
 def _trusted_times(
@@ -94,7 +95,7 @@ def _trusted_times(
     # Step 4
     if any(time > as_of + TOLERANCE for time in times):
         raise ParseError("signature", "was made in the future, by the time that came with it")
-    if not all(log.period.holds(times) for log in relied_on):
+    if not all(log.period.holds(times or (as_of,)) for log in relied_on):
         raise ParseError("log entry", "is of a log that did not count when the signature was made")
     return tuple(sorted(times))
 

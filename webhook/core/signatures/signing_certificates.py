@@ -43,16 +43,22 @@ def check_certificate(
     1. An authority of the root issued it. `between` may help to find the way up and is not believed: the way ends at
        the authority's own root. All certificates were valid at every time, and the authority counted then.
     2. It carries exactly one timestamp of a certificate log of the root, made while that log counted.
-    3. It was made for digital signatures, of code.
+    3. It was made for digital signatures, of code; no certificate above it is kept to other purposes, as that of an
+       authority for timestamps or servers below the same root is.
     """
     if not times:
         raise ParseError(CERTIFICATE, "is without a trusted time at which it was used")
+    if len({certificate.subject for certificate in between}) != len(between):
+        # One way up, not as many as there are combinations: each that is tried costs a signature of any size.
+        raise ParseError(CERTIFICATE, "comes with two certificates of one name above it")
     # Step 1
     chain = _chain_to_root(leaf, between, trusted.issuers, times)
     # Step 2
     _check_logged(leaf, chain, trusted)
     # Step 3
     _check_usage(leaf)
+    if not all(_may_certify_signers(above) for above in chain):
+        raise ParseError(CERTIFICATE, "was issued by an authority that is for another purpose than signing code")
 
 
 def _chain_to_root(
@@ -110,3 +116,12 @@ def _check_usage(leaf: x509.Certificate) -> None:
         raise ParseError(CERTIFICATE, "does not say what it was made for") from None
     if not usage.digital_signature or ExtendedKeyUsageOID.CODE_SIGNING not in extended:
         raise ParseError(CERTIFICATE, "was not made for signing code")
+
+
+def _may_certify_signers(authority: x509.Certificate) -> bool:
+    """Tell whether purposes, where an authority has any, include the signing of code, as other verifiers demand."""
+    try:
+        extended = authority.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return not {ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}.isdisjoint(extended)

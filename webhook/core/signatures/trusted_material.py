@@ -97,7 +97,7 @@ def read_trusted_root(document: bytes) -> TrustedMaterial:
         raise ParseError(".".join(str(part) for part in first["loc"]), first["msg"]) from None
     except ParseError:
         raise
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise ParseError("", "holds a key or a certificate that cannot be read") from None
 
 

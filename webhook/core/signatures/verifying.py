@@ -42,8 +42,9 @@ class AuthoritySignature:
     """An authority verifiably signed; whether it may vouch for this image is not said yet. The rest as in a voucher."""
 
     authority: Authority
-    signer: Digest
-    signed_at: datetime | None
+    key: Digest
+    identity: Digest | None = None
+    signed_at: datetime | None = None
 
     def may_vouch(self, image: PinnedImage, annotations: Mapping[str, str]) -> bool:
         """Tell whether the authority may vouch for that repository, and signed all annotations that it must."""
@@ -65,7 +66,9 @@ class Verification:
     def vouchers(self, image: PinnedImage, annotations: Mapping[str, str]) -> tuple[Voucher, ...]:
         """Return who vouches for `image`, if what was signed is about it and holds `annotations`."""
         return tuple(
-            Voucher(authority=signed.authority.name, signer=signed.signer, signed_at=signed.signed_at)
+            Voucher(
+                authority=signed.authority.name, key=signed.key, identity=signed.identity, signed_at=signed.signed_at
+            )
             for signed in self.signers
             if signed.may_vouch(image, annotations)
         )
@@ -132,7 +135,7 @@ class SignatureVerifier:
         why = _lacking(signed.material, times, authority)
         if why is not None:
             return BrokenSignature(authority=authority.name, why=why)
-        return AuthoritySignature(authority=authority, signer=key.fingerprint, signed_at=times[0] if times else None)
+        return AuthoritySignature(authority=authority, key=key.fingerprint, signed_at=times[0] if times else None)
 
     def _by_certificate(self, signed: SignedBytes) -> Verification:
         if not self.keyless or not signed.material.certificates:
@@ -167,10 +170,10 @@ def _of_authority(
 ) -> AuthoritySignature | BrokenSignature | Trouble | None:
     """Say what a certificate is to one authority; None if nothing."""
     match found:
-        case CertifiedSigner(identity=identity, signed_at=signed_at):
+        case CertifiedSigner(key=key, identity=identity, signed_at=signed_at):
             if not authority.is_meant_by(identity.issuer, identity.subject):
                 return None
-            return AuthoritySignature(authority=authority, signer=identity.fingerprint, signed_at=signed_at)
+            return AuthoritySignature(authority=authority, key=key, identity=identity.fingerprint, signed_at=signed_at)
         case Refuted(why=why):
             if claimed is None or not authority.is_meant_by(claimed.issuer, claimed.subject):
                 return None

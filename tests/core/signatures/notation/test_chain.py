@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import cbor2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from tests.core.signatures.notation.artefacts import content
 from tests.core.signatures.notation.der import SEQUENCE, members, resigned, tlv
 from tests.core.signatures.notation.signer import (
     AUTHORITY,
@@ -47,6 +49,20 @@ def test_a_complete_chain_holds() -> None:
     """The chain that every case below changes in one place holds as it is."""
     check(*CHAIN)
     check(ROOT.issue(NAME, LEAF), ROOT)
+
+
+def test_a_certificate_has_one_spelling() -> None:
+    """Nobody signs how many bits of a signature count: where the last is zero, there could be two spellings."""
+    chain = cbor2.loads(content("ecdsa-p256.cose")).value[1][33]
+    genuine = next(der for der in chain if der[-1] % 2 == 0)
+    signature = x509.load_der_x509_certificate(genuine).signature
+    damaged = bytearray(genuine)
+    damaged[-len(signature) - 1] = 1
+
+    assert read_chain((genuine,)).leaf.signature == signature
+    assert x509.load_der_x509_certificate(bytes(damaged)).signature == signature
+    with pytest.raises(ParseError, match="no whole number of bytes"):
+        read_chain((bytes(damaged),))
 
 
 def test_a_signer_may_be_nobodys() -> None:
@@ -235,3 +251,28 @@ def test_an_extension_that_stands_twice_is_refused() -> None:
     twice = resigned(first, ISSUING.key, double)
     with pytest.raises(ParseError, match="has extensions that cannot be read"):
         read_chain((twice, *others)).check(NOW)
+
+
+def retagged(tag: int) -> Holder:
+    """Return the signer with a certificate whose subject has strings of another kind, signed by its issuer."""
+
+    def change(inner: list[bytes]) -> None:
+        assert inner[5].count(b"\x0c\x07release") == 1
+        inner[5] = inner[5].replace(b"\x0c\x07release", bytes([tag]) + b"\x07release")
+
+    assert isinstance(ISSUING.key, ec.EllipticCurvePrivateKey)
+    der = resigned(Words().ders()[0], ISSUING.key, change)
+    return Holder(key=RELEASE.key, certificate=x509.load_der_x509_certificate(der))
+
+
+def test_a_name_that_no_library_reads_is_a_strangers() -> None:
+    """A bit string in a subject makes the library raise what it raises nowhere else; judging goes on."""
+    assert judged(Words(chain=(retagged(0x03), ISSUING, ROOT)).jws()) == SignatureFindings(strangers=1)
+
+
+def test_a_subject_is_one_signer_however_it_is_encoded() -> None:
+    """An authority that issues a certificate anew, with strings of another kind, makes no second signer of it."""
+    again = judged(Words(chain=(retagged(0x13), ISSUING, ROOT)).jws())
+
+    assert again.vouchers
+    assert again == judged(Words().jws())

@@ -24,9 +24,12 @@ from tests.core.signatures.notation.signer import (
     of_kind,
     payload,
 )
+from webhook.core.evidence import count_signers
 from webhook.core.facts import CandidateKind, SignatureCandidate, SignatureSearch
-from webhook.core.signatures.findings import SignatureFindings
+from webhook.core.policy import SignatureRequirement
+from webhook.core.signatures.findings import SignatureFindings, Voucher
 from webhook.core.signatures.judge import judge_signatures
+from webhook.core.signatures.keys import usable_key
 from webhook.core.trust import Trust
 
 NOTHING = SignatureFindings()
@@ -53,6 +56,16 @@ def test_the_honest_signature_vouches(form: Form) -> None:
 
     assert [voucher.authority for voucher in found.vouchers] == ["release"]
     assert judge_signatures(search, IMAGE, (authority(),), trust) == found
+
+
+@both_forms
+def test_the_key_that_signed_is_told_as_a_key_authority_holds_it(form: Form) -> None:
+    """An authority that holds the key of the certificate, and one that trusts its subject, are one signer."""
+    held = usable_key(RELEASE.key.public_key(), "the key")
+    by_key = Voucher(authority="key", key=held.fingerprint)
+    findings = SignatureFindings(vouchers=(by_key, *judged(form(WORDS)).vouchers))
+
+    assert count_signers(findings, SignatureRequirement(authorities=("key", "release"), at_least=2)) == 1
 
 
 @both_forms

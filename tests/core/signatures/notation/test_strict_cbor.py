@@ -79,3 +79,14 @@ def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
         parse_cbor(data, max_bytes=LIMIT)
     except ParseError:
         return
+
+
+def test_values_are_counted_before_any_is_built() -> None:
+    """Keys that are arrays can be made to collide, and then a map of a megabyte takes a minute to be refused."""
+    most = cbor2.dumps([b"\x00" * 300, "a" * 30, *[1] * 997])
+    collider = b"\x82\x1b" + b"\x00" * 8 + b"\x1b" + b"\x00" * 8
+
+    assert parse_cbor(most, max_bytes=4096) == [b"\x00" * 300, "a" * 30, *[1] * 997]
+    for data in (cbor2.dumps([1] * 1_000), b"\xb9\x01\x90" + (collider + b"\x00") * 400):
+        with pytest.raises(ParseError, match="more than 1,000 values"):
+            parse_cbor(data, max_bytes=10_000)

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
 from webhook.core.errors import ParseError
+from webhook.core.references import Digest
+from webhook.core.signatures.keys import usable_key
 
 __all__ = ["LeafKey"]
 
@@ -65,6 +67,11 @@ class LeafKey:
                 return cls(key=key, algorithm=_BY_CURVE[key.curve.name])
             case _:
                 raise ParseError("", "the key is neither RSA of 2,048, 3,072 or 4,096 bits nor ECDSA P-256 to P-521")
+
+    @property
+    def fingerprint(self) -> Digest:
+        """The fingerprint of the key, the same as where an authority holds it: its kinds are a part of those."""
+        return usable_key(self.key, "the key of the certificate").fingerprint
 
     def is_named(self, name: str | int) -> bool:
         """Tell whether `name`, as an envelope gives it (text in JWS, a number in COSE), is this key's way to sign."""

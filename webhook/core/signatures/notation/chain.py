@@ -110,8 +110,11 @@ def _read(der: bytes) -> x509.Certificate:
         # Names are read when they are asked for; those that cannot be are found here.
         name_of(certificate.subject)
         name_of(certificate.issuer)
-    except (ValueError, x509.InvalidVersion):
+    except (TypeError, ValueError, x509.InvalidVersion):
         raise ParseError("certificates", "have one that cannot be read") from None
+    # The count of unused bits before the signature is signed by nobody; a certificate has one spelling (X.690, 11.2).
+    if not der.endswith(b"\x00" + certificate.signature):
+        raise ParseError("certificates", "have one whose signature is no whole number of bytes")
     return certificate
 
 

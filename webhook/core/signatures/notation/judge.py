@@ -47,8 +47,7 @@ def judge_notation(
 ) -> SignatureFindings:
     """Return what one envelope, of either kind, says about `image`; the steps are those of the module.
 
-    A signer is told by the subject of the certificate: two authorities that trust one subject are one signer, whatever
-    keys it signs with.
+    A signer is told by the key, and by the subject of the certificate as its identity.
     """
     # Step 1
     try:
@@ -133,7 +132,8 @@ def _unrevoked(pointed_at: tuple[_Trusting, ...], chain: Chain, as_of: datetime)
     signers: list[AuthoritySignature] = []
     broken: list[BrokenSignature] = []
     unknown: list[Trouble] = []
-    signer = Digest(algorithm="sha256", hex=hashlib.sha256(chain.leaf.subject.public_bytes()).hexdigest())
+    key = chain.leaf_key.fingerprint
+    subject = Digest(algorithm="sha256", hex=hashlib.sha256(chain.leaf.subject.rfc4514_string().encode()).hexdigest())
     for one in pointed_at:
         judged = chain.certificates[: one.anchor + 1]
         try:
@@ -144,7 +144,7 @@ def _unrevoked(pointed_at: tuple[_Trusting, ...], chain: Chain, as_of: datetime)
         if trouble is not None:
             unknown.append(trouble)
         else:
-            signers.append(AuthoritySignature(authority=one.authority, signer=signer, signed_at=None))
+            signers.append(AuthoritySignature(authority=one.authority, key=key, identity=subject))
     return Verification(signers=tuple(signers), broken=tuple(broken), incomplete=next(iter(unknown), None))
 
 
