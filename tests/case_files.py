@@ -16,7 +16,6 @@ from typing import Any
 import yaml
 
 from tests.core.given import build, digest
-from webhook.core.ancestry import Closest
 from webhook.core.attestations.failures import (
     Failure,
     FromTheFuture,
@@ -29,7 +28,8 @@ from webhook.core.attestations.failures import (
     Vulnerable,
 )
 from webhook.core.attestations.findings_of_scanners import Fix, Severity, Vulnerability
-from webhook.core.catalog import BaseBuild
+from webhook.core.bases.ancestry import Closest
+from webhook.core.bases.catalog import BaseBuild
 from webhook.core.explain import full_text, status_message, warnings
 from webhook.core.facts import Trouble
 from webhook.core.manifest_objects import bare_image
@@ -67,10 +67,10 @@ from webhook.core.problems import (
     Unverifiable,
     WrongVariant,
 )
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import BadReference, Digest, ImageReference, Repository
 from webhook.core.signatures.findings import BrokenSignature
 from webhook.core.signatures.identity import CertificateIdentity
-from webhook.core.text_patterns import TextPattern
 from webhook.core.verdicts import Decision, Verdict
 from webhook.core.workloads import ContainerKind, ImageUse, Source, Workload
 

@@ -18,7 +18,7 @@ import aiohttp
 from tests.server.gates import review
 from tests.shop import Shop
 from webhook.certificates import make_development_certificates
-from webhook.core.catalog_document import print_catalog
+from webhook.core.bases.document import print_catalog
 from webhook.core.references import Digest
 from webhook.demo.images import BuiltImage, BuiltIndex, push
 from webhook.demo.registry import LoopbackRegistry

@@ -9,11 +9,11 @@ from datetime import timedelta
 from tests.adapters.given import Recorder
 from tests.fakes.clock import ManualClock
 from tests.fakes.registry import FakeRegistry
-from webhook.core.catalog import BaseBuild, Catalog, Status, VerifiedBy
-from webhook.core.catalog_document import seal
+from webhook.core.bases.catalog import BaseBuild, Catalog, Status, VerifiedBy
+from webhook.core.bases.document import seal
 from webhook.core.manifest_objects import bare_image
 from webhook.core.policy import Policy
-from webhook.core.policy_document import parse_policy
+from webhook.core.policy_reading.document import parse_policy
 from webhook.core.references import Digest, Repository
 from webhook.core.verdicts import Decision
 from webhook.core.workloads import Workload

@@ -23,7 +23,7 @@ from tests.core.attestations.given import (
     provenance,
 )
 from tests.shop import HOST, Shop
-from webhook.collect_attestations import MAX_SIGNED_MANIFESTS
+from webhook.collecting.attestations import MAX_SIGNED_MANIFESTS
 from webhook.core.facts import Trouble
 from webhook.core.policy import BaseEvidence, Revocation
 from webhook.core.problems import FailedAttestation, MissingAttestation, UnapprovedBase, Unverifiable

@@ -8,9 +8,9 @@ import pytest
 
 from tests.fakes.clock import ManualClock
 from tests.fakes.registry import FakeRegistry
-from webhook.base_reading import read_base
+from webhook.catalog_keeping.reading import read_base
 from webhook.core.attestations.predicate_types import FIPS
-from webhook.core.base_recording import VerifiedBase
+from webhook.core.bases.recording import VerifiedBase
 from webhook.core.facts import Trouble
 from webhook.core.policy import KeyAuthority
 from webhook.core.references import Digest, PinnedImage, Repository

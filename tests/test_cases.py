@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.case_files import read_case
-from webhook.core.codes import EXPLANATIONS
+from webhook.core.wording.codes import EXPLANATIONS
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.md"))
 

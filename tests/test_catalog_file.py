@@ -10,8 +10,8 @@ import pytest
 
 from tests.core.given import NOW
 from tests.core.given import build as recorded
-from webhook.catalog_file import CatalogChangedError, CatalogFile
-from webhook.core.catalog_document import print_catalog, seal
+from webhook.catalog_keeping.file import CatalogChangedError, CatalogFile
+from webhook.core.bases.document import print_catalog, seal
 from webhook.core.errors import DocumentError
 
 OLD = seal(policy="production", synced_at=NOW, builds=(recorded(),))

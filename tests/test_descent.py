@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.shop import Shop
-from webhook.core.catalog_changes import revoke
+from webhook.core.bases.changes import revoke
 from webhook.core.policy import Policy
 from webhook.core.references import Digest, Repository
 from webhook.demo.bases import dhi_base

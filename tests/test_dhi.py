@@ -17,9 +17,9 @@ import pytest
 from tests.core.attestations.given import openvex
 from tests.shop import HOST, Shop
 from webhook.core.attestations.predicate_types import FIPS, OPENVEX, SLSA_PROVENANCE_02, SPDX
-from webhook.core.catalog import Status
+from webhook.core.bases.catalog import Status
 from webhook.core.policy import Policy
-from webhook.core.policy_document import parse_policy
+from webhook.core.policy_reading.document import parse_policy
 from webhook.core.problems import NotFips
 from webhook.core.references import Digest
 from webhook.demo.attestations import attach_statement

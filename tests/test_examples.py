@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from webhook.cli.policy import policy as policy_command
-from webhook.core.approval import base_authorities
+from webhook.core.bases.approval import base_authorities
 from webhook.core.policy import KeyAuthority
 from webhook.documents import load_policy
 

@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 import pytest
 
 from tests.shop import HOST, Shop
-from webhook.attachments import MAX_REFERRERS_READ
+from webhook.collecting.attachments import MAX_REFERRERS_READ
 from webhook.core.attestations.predicate_types import SPDX
 from webhook.core.policy import Policy, RegistrySettings
 from webhook.core.references import Digest, Repository

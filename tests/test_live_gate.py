@@ -19,7 +19,7 @@ from tests.shop import HOST, Shop
 from tests.sigstore_stand.certificates import Identity
 from tests.sigstore_stand.signer import StandSigner
 from tests.sigstore_stand.stand import SigstoreStand
-from webhook.core.catalog_document import print_catalog, seal
+from webhook.core.bases.document import print_catalog, seal
 from webhook.core.facts import Trouble
 from webhook.core.manifest_objects import bare_image
 from webhook.core.policy import Mode, Policy

@@ -7,7 +7,7 @@ import pytest
 from tests.core.signatures.notation.artefacts import CASES, DOCUMENT, IMAGE, NOW, authority, content
 from tests.data.notation.make import IMAGE as IMAGE_BYTES
 from tests.fakes.registry import FakeRegistry
-from webhook.collect_signatures import search_signatures
+from webhook.collecting.signatures import search_signatures
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.trust import Trust
 from webhook.demo.documents import OCI_EMPTY, OCI_MANIFEST, ManifestDocument, descriptor

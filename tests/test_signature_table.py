@@ -27,7 +27,7 @@ from tests.sigstore_stand.signer import StandSigner
 from tests.sigstore_stand.stand import SigstoreStand
 from tests.sigstore_stand.witnesses import Witness
 from webhook.core.policy import Policy
-from webhook.core.policy_document import parse_policy
+from webhook.core.policy_reading.document import parse_policy
 from webhook.core.problems import UntrustedSigner
 from webhook.core.references import Digest
 from webhook.demo.documents import DescriptorDocument

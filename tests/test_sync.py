@@ -10,11 +10,11 @@ import pytest
 from tests.core.given import digest, policy
 from tests.fakes.clock import ManualClock
 from tests.fakes.registry import FakeRegistry
-from webhook.core.approval import approved
-from webhook.core.base_identity import Unfit
-from webhook.core.catalog import BaseBuild, Catalog, Status
-from webhook.core.catalog_changes import revoke
-from webhook.core.catalog_document import parse_catalog, print_catalog, seal
+from webhook.core.bases.approval import approved
+from webhook.core.bases.catalog import BaseBuild, Catalog, Status
+from webhook.core.bases.changes import revoke
+from webhook.core.bases.document import parse_catalog, print_catalog, seal
+from webhook.core.bases.identity import Unfit
 from webhook.core.facts import Trouble
 from webhook.core.policy import ApprovedBase, KeyAuthority, Policy
 from webhook.core.references import Digest, Glob, ImageReference, Repository

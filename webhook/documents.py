@@ -17,11 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar, assert_never
 
-from webhook.core.catalog import Catalog
-from webhook.core.catalog_document import MAX_CATALOG_BYTES, parse_catalog
+from webhook.core.bases.catalog import Catalog
+from webhook.core.bases.document import MAX_CATALOG_BYTES, parse_catalog
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.policy import Policy
-from webhook.core.policy_document import parse_policy
+from webhook.core.policy_reading.document import parse_policy
 from webhook.core.references import Digest
 from webhook.ports import Clock
 

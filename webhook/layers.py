@@ -16,7 +16,7 @@ from typing import Self
 
 from structlog.typing import FilteringBoundLogger
 
-from webhook.core.layer_hashing import DiffIdHasher, LayerTooLarge
+from webhook.core.bases.layer_hashing import DiffIdHasher, LayerTooLarge
 from webhook.core.manifests import Descriptor, Malformed
 from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.fair_queue import FairQueue, QueueFullError

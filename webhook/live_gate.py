@@ -18,7 +18,7 @@ from typing import Self, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
-from webhook.core.catalog import Catalog
+from webhook.core.bases.catalog import Catalog
 from webhook.core.contacts import leaves_images_open, listed_hosts, refreshed_roots
 from webhook.core.policy import Mode, Policy, Requirements
 from webhook.core.verdicts import Decision

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 
-from webhook.collect import collect_facts
-from webhook.core.catalog import Catalog
+from webhook.collecting.images import collect_facts
+from webhook.core.bases.catalog import Catalog
 from webhook.core.decision import decide
 from webhook.core.evidence import Evidence, PlatformEvidence, verify
 from webhook.core.facts import Known, Learnt, Trouble
@@ -25,7 +25,7 @@ from webhook.core.manifests import Descriptor, Malformed
 from webhook.core.policy import Mode, Policy, Requirements, Rule
 from webhook.core.questions import Question, ask
 from webhook.core.references import Digest, ImageReference, PinnedImage
-from webhook.core.signature_rules import check_signatures
+from webhook.core.rules.signatures import check_signatures
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
 from webhook.core.trust import Trust
 from webhook.core.verdicts import Decision

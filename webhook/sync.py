@@ -5,9 +5,9 @@ Through the same ports and the same core as a review. For each base repository:
 1. List its tags at the first place that answers: its mirrors in the order of the policy, then the repository itself.
    Tags of the form `sha256-…` carry signatures and are no bases.
 2. Resolve every tag. What is on record under that tag, verified by a key that still counts, is not fetched again.
-3. Read and verify the rest by digest (`base_reading`), and hold it against its tags and its repository
-   (`core.base_recording`).
-4. Record what holds (`core.catalog_changes`). What cannot be verified is skipped and said; what could not be asked
+3. Read and verify the rest by digest (`catalog_keeping.reading`), and hold it against its tags and its repository
+   (`core.bases.recording`).
+4. Record what holds (`core.bases.changes`). What cannot be verified is skipped and said; what could not be asked
    leaves its records as they are, and the repository has failed.
 5. Keep nothing of a repository in which more than a tenth of the (tag, platform) pairs would lose their active build.
 """
@@ -18,14 +18,14 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from webhook.base_reading import read_base
-from webhook.base_visits import Progress, Visit, Visitor, places
-from webhook.core.approval import base_authorities
-from webhook.core.base_identity import Unfit
-from webhook.core.base_recording import SkippedTag, VerifiedBase, record
-from webhook.core.catalog import BaseBuild, Catalog
-from webhook.core.catalog_changes import Shrinkage, Sighting, observe, shrinkage, turned_back
-from webhook.core.catalog_document import seal
+from webhook.catalog_keeping.reading import read_base
+from webhook.catalog_keeping.visits import Progress, Visit, Visitor, places
+from webhook.core.bases.approval import base_authorities
+from webhook.core.bases.catalog import BaseBuild, Catalog
+from webhook.core.bases.changes import Shrinkage, Sighting, observe, shrinkage, turned_back
+from webhook.core.bases.document import seal
+from webhook.core.bases.identity import Unfit
+from webhook.core.bases.recording import SkippedTag, VerifiedBase, record
 from webhook.core.contacts import kept_elsewhere
 from webhook.core.facts import Trouble
 from webhook.core.policy import ApprovedBase, Policy

@@ -18,7 +18,7 @@ from tests.sigstore_stand.signer import StandSigner
 from tests.sigstore_stand.stand import SigstoreStand
 from tests.sigstore_stand.witnesses import Witness
 from webhook.core.policy import Policy
-from webhook.core.policy_document import parse_policy
+from webhook.core.policy_reading.document import parse_policy
 
 ISSUER = "https://token.example"
 PIPELINE = Identity(issuer=ISSUER, subject="https://git.example/shop/api@refs/heads/main")

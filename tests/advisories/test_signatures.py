@@ -13,9 +13,9 @@ from tests.advisories.given import REPOSITORY, envelope, hang
 from tests.shop import Shop
 from webhook.core.errors import ParseError
 from webhook.core.policy import Policy
-from webhook.core.policy_document import parse_policy
+from webhook.core.policy_reading.document import parse_policy
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import Digest
-from webhook.core.text_patterns import TextPattern
 from webhook.demo.envelopes import COSIGN_SIGN
 from webhook.demo.signer import Forgery
 

@@ -16,11 +16,11 @@ from tests.core.given import build as recorded
 from tests.fakes.clock import ManualClock
 from tests.fakes.registry import FakeRegistry
 from tests.loopback import loopback_registry
-from webhook.catalog_file import CatalogFile
+from webhook.catalog_keeping.file import CatalogFile
 from webhook.cli.catalog import sync_catalog
 from webhook.cli.main import cli
-from webhook.core.catalog import Catalog
-from webhook.core.catalog_document import parse_catalog, print_catalog, seal
+from webhook.core.bases.catalog import Catalog
+from webhook.core.bases.document import parse_catalog, print_catalog, seal
 from webhook.demo.bases import dhi_base
 from webhook.demo.images import BuiltImage, push
 from webhook.demo.signer import Signer

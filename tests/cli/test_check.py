@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from tests.loopback import loopback_registry
 from tests.shop import Shop
 from webhook.cli.main import cli
-from webhook.core.catalog_document import print_catalog
+from webhook.core.bases.document import print_catalog
 from webhook.demo.images import push
 
 

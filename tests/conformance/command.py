@@ -18,6 +18,7 @@ from pathlib import Path
 from webhook.adapters.trust import built_in_root
 from webhook.core.errors import ParseError
 from webhook.core.policy import Authority, Identity, KeyAuthority, KeylessAuthority, TransparencyLog
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import Digest
 from webhook.core.signatures.bundle import parse_bundle
 from webhook.core.signatures.dsse import read_envelope
@@ -25,7 +26,6 @@ from webhook.core.signatures.keys import load_public_keys
 from webhook.core.signatures.statement import check_claims, read_statement
 from webhook.core.signatures.trust_roots import TrustRoot, load_trust_root
 from webhook.core.signatures.verifying import SignatureVerifier, Verification
-from webhook.core.text_patterns import TextPattern
 from webhook.core.trust import Trust
 
 __all__ = ["main", "refusal"]

@@ -25,12 +25,12 @@ from webhook.core.facts import (
     Trouble,
 )
 from webhook.core.policy import Authority, Identity, KeyAuthority, KeylessAuthority, TransparencyLog
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.core.signatures.findings import SignatureFindings, Voucher
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.signatures.keys import load_public_keys
 from webhook.core.signatures.trust_roots import load_trust_root
-from webhook.core.text_patterns import TextPattern
 from webhook.core.trust import Trust
 from webhook.demo.keys import SigningKey
 

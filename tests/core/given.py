@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from webhook.core.ancestry import Ancestry, Closest, LayerProof, chain_ids
-from webhook.core.catalog import BaseBuild, Status, VerifiedBy
+from webhook.core.bases.ancestry import Ancestry, Closest, LayerProof, chain_ids
+from webhook.core.bases.catalog import BaseBuild, Status, VerifiedBy
 from webhook.core.evidence import Evidence, PlatformEvidence
 from webhook.core.facts import Known, Learnt, PlatformImage, Trouble
 from webhook.core.manifests import Descriptor, ImageConfig, Malformed, Manifest, Platform

@@ -15,7 +15,7 @@ import yaml
 from tests.sigstore_stand.stand import SigstoreStand
 from webhook.core.errors import DocumentError
 from webhook.core.policy import Policy
-from webhook.core.policy_document import parse_policy
+from webhook.core.policy_reading.document import parse_policy
 from webhook.demo.keys import SigningKey
 
 Path = tuple[str | int, ...]

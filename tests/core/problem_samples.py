@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.core.given import API, SILENCE, build, digest, pod, rule, use
-from webhook.core.ancestry import Closest
 from webhook.core.attestations.failures import (
     Failure,
     FromTheFuture,
@@ -21,6 +20,7 @@ from webhook.core.attestations.failures import (
     Vulnerable,
 )
 from webhook.core.attestations.findings_of_scanners import Fix, Severity, Vulnerability
+from webhook.core.bases.ancestry import Closest
 from webhook.core.facts import Trouble
 from webhook.core.policy import (
     AttestationRequirement,
@@ -54,10 +54,10 @@ from webhook.core.problems import (
     Unverifiable,
     WrongVariant,
 )
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import BadReference, ImageReference
 from webhook.core.signatures.findings import BrokenSignature
 from webhook.core.signatures.identity import CertificateIdentity
-from webhook.core.text_patterns import TextPattern
 from webhook.core.verdicts import Decision, Verdict
 from webhook.core.workloads import ContainerKind, ImageUse, Source
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.core.given import AMD64, ARM64, NOW, SILENCE, digest
 from tests.core.given import build as recorded
-from webhook.core.ancestry import Ancestry, LayerProof, chain_ids, only_empty_layers, trace
-from webhook.core.catalog import BaseBuild, Catalog, Status, VerifiedBy
+from webhook.core.bases.ancestry import Ancestry, LayerProof, chain_ids, only_empty_layers, trace
+from webhook.core.bases.catalog import BaseBuild, Catalog, Status, VerifiedBy
 from webhook.core.facts import Known, Learnt, PlatformImage
 from webhook.core.manifests import Malformed, parse_config, parse_manifest
 from webhook.core.manifests import Manifest as ParsedManifest

@@ -8,8 +8,8 @@ import pytest
 
 from tests.core.given import DOCKER, PYTHON, RELEASE, digest, policy
 from tests.core.given import build as recorded
-from webhook.core.approval import approved
-from webhook.core.catalog import BaseBuild, VerifiedBy
+from webhook.core.bases.approval import approved
+from webhook.core.bases.catalog import BaseBuild, VerifiedBy
 from webhook.core.policy import ApprovedBase, Policy
 from webhook.core.references import Glob, Repository
 

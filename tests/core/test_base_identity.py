@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.core.given import NOW
 from tests.core.test_ancestry import platform_image
-from webhook.core.base_identity import BaseIdentity, Unfit, identify, tag_contradiction, variant_by_tags
+from webhook.core.bases.identity import BaseIdentity, Unfit, identify, tag_contradiction, variant_by_tags
 from webhook.core.facts import PlatformImage
 from webhook.core.references import Repository
 from webhook.demo.bases import dhi_base

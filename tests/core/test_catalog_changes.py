@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.core.given import AMD64, ARM64, NOW, PYTHON, digest
 from tests.core.given import build as recorded
-from webhook.core.catalog import BaseBuild, Status, VerifiedBy
-from webhook.core.catalog_changes import Shrinkage, Sighting, observe, revoke, shrinkage, turned_back
+from webhook.core.bases.catalog import BaseBuild, Status, VerifiedBy
+from webhook.core.bases.changes import Shrinkage, Sighting, observe, revoke, shrinkage, turned_back
 from webhook.core.errors import ParseError
 from webhook.core.references import Digest, Repository
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.core.given import AMD64, ARM64, NOW, PYTHON, digest
 from tests.core.given import build as recorded
-from webhook.core.catalog import BaseBuild, Catalog, Status, VerifiedBy
-from webhook.core.catalog_document import parse_catalog, print_catalog, seal
+from webhook.core.bases.catalog import BaseBuild, Catalog, Status, VerifiedBy
+from webhook.core.bases.document import parse_catalog, print_catalog, seal
 from webhook.core.errors import DocumentError
 from webhook.core.manifests import Platform
 from webhook.core.references import Repository

@@ -24,8 +24,8 @@ from tests.core.given import (
     use,
     vouched,
 )
-from webhook.core.ancestry import LayerProof
-from webhook.core.catalog import BaseBuild, Status
+from webhook.core.bases.ancestry import LayerProof
+from webhook.core.bases.catalog import BaseBuild, Status
 from webhook.core.decision import decide
 from webhook.core.facts import Known
 from webhook.core.manifests import Malformed

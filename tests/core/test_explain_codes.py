@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from tests.core.problem_samples import SAMPLES
-from webhook.core.codes import EXPLANATIONS, as_document, as_text
 from webhook.core.problems import CODES
+from webhook.core.wording.codes import EXPLANATIONS, as_document, as_text
 
 DENIALS = Path(__file__).parents[2] / "docs" / "denials.md"
 

@@ -6,8 +6,7 @@ import pytest
 
 from tests.core.given import build, digest, use
 from tests.core.problem_samples import RELEASE, TAGGED, decision, verdict
-from webhook.core.ancestry import Closest
-from webhook.core.plain_text import clip, clip_bytes, listing, printable
+from webhook.core.bases.ancestry import Closest
 from webhook.core.policy import Identity, SignatureRequirement
 from webhook.core.problems import (
     ForbiddenImage,
@@ -21,12 +20,13 @@ from webhook.core.problems import (
     UntrustedSigner,
     WrongVariant,
 )
+from webhook.core.reading.plain_text import clip, clip_bytes, listing, printable
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import Repository
 from webhook.core.signatures.identity import CertificateIdentity
-from webhook.core.text_patterns import TextPattern
 from webhook.core.verdicts import Verdict
-from webhook.core.wording import Context, words_for
-from webhook.core.words import Words
+from webhook.core.wording.problems import Context, words_for
+from webhook.core.wording.words import Words
 from webhook.core.workloads import ContainerKind
 
 DEBUGGER = use(container="debugger", kind=ContainerKind.EPHEMERAL)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.given import digest
-from webhook.core import layer_hashing
-from webhook.core.layer_hashing import DiffIdHasher, LayerTooLarge
+from webhook.core.bases import layer_hashing
+from webhook.core.bases.layer_hashing import DiffIdHasher, LayerTooLarge
 from webhook.core.manifests import Malformed
 from webhook.core.references import Digest
 from webhook.demo.layers import Compression, compress

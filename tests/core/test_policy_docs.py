@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tests.core.json_schema import load_schema, violations
 from tests.core.policies import NOTATION, TUF_ROOT, ca_pem, parse, trusted_root
-from webhook.core.complaints import Complaints
-from webhook.core.policy_keys import SECTIONS
-from webhook.core.policy_warnings import warnings
-from webhook.core.yaml_reading import load_document
+from webhook.core.policy_reading.keys import SECTIONS
+from webhook.core.policy_reading.warnings import warnings
+from webhook.core.reading.complaints import Complaints
+from webhook.core.reading.yaml_documents import load_document
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from webhook.core.policy import (
     Requirements,
     Revocation,
 )
-from webhook.core.policy_document import MAX_POLICY_BYTES
+from webhook.core.policy_reading.document import MAX_POLICY_BYTES
 from webhook.core.references import Digest, Glob, Repository
 from webhook.core.workloads import ContainerKind
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.policies import NOTATION, errors, files, parse, plain, replaced
 from webhook.core.policy import NotationAuthority
-from webhook.core.policy_warnings import warnings
+from webhook.core.policy_reading.warnings import warnings
 from webhook.core.signatures.notation.subjects import parse_trusted_subject
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.core.given import API, NOW, RELEASE, build, digest, pod, policy, use
 from tests.core.given import rule as a_rule
 from tests.core.json_schema import load_schema, violations
-from webhook.core.catalog_document import print_catalog, seal
+from webhook.core.bases.document import print_catalog, seal
 from webhook.core.policy import Mode, SignatureRequirement
 from webhook.core.problems import CODES, InvalidReference, Unsigned
 from webhook.core.references import BadReference

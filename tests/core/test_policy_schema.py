@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.core.json_schema import load_schema, violations
 from tests.core.policies import Path, complete, errors, plain, replaced, without, written
-from webhook.core.policy_keys import SECTIONS
+from webhook.core.policy_reading.keys import SECTIONS
 
 SCHEMA = load_schema("policy")
 MAPPINGS_OF_DATA = ("spec.authorities[0].annotations",)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.core.policies import Path, complete, parse, plain, public_pem, replaced
-from webhook.core.policy_warnings import warnings
+from webhook.core.policy_reading.warnings import warnings
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 RULES: Path = ("spec", "rules")

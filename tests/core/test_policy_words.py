@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.core.durations import parse_duration
 from webhook.core.errors import ParseError
-from webhook.core.policy_words import (
+from webhook.core.policy_reading.words import (
     parse_date,
     parse_group,
     parse_host,
@@ -22,6 +21,7 @@ from webhook.core.policy_words import (
     parse_tag_glob,
     parse_variant,
 )
+from webhook.core.reading.durations import parse_duration
 from webhook.core.references import Glob, ImageReference
 
 

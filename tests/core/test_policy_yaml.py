@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.core.complaints import Complaints
 from webhook.core.errors import DocumentError, ParseError
-from webhook.core.yaml_reading import MAX_DOCUMENTS, load_document, load_documents
+from webhook.core.reading.complaints import Complaints
+from webhook.core.reading.yaml_documents import MAX_DOCUMENTS, load_document, load_documents
 
 
 def load(text: str) -> object:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from webhook.core.errors import ParseError
-from webhook.core.strict_json import JsonObject, JsonValue, decode_base64, parse_json
+from webhook.core.reading.strict_json import JsonObject, JsonValue, decode_base64, parse_json
 
 MAX_BYTES = 1024 * 1024
 

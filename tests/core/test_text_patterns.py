@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.errors import ParseError
-from webhook.core.text_patterns import MAX_EXPRESSION_CHARACTERS, TextPattern
+from webhook.core.reading.text_patterns import MAX_EXPRESSION_CHARACTERS, TextPattern
 
 
 @given(st.text(max_size=20), st.text(max_size=20))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.core.users import is_provably_not_root
+from webhook.core.rules.users import is_provably_not_root
 
 
 @pytest.mark.parametrize("user", ["65532", "1", "65532:65532", "1000:0", "0065532", "2147483647"])

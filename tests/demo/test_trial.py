@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.clock import ManualClock
-from webhook.core.catalog import Catalog, Status
-from webhook.core.catalog_document import parse_catalog
-from webhook.core.policy_warnings import warnings
+from webhook.core.bases.catalog import Catalog, Status
+from webhook.core.bases.document import parse_catalog
+from webhook.core.policy_reading.warnings import warnings
 from webhook.core.problems import CODES
 from webhook.demo import trial_server
 from webhook.demo.images import build, push

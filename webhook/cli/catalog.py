@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import TaskID
 
-from webhook.base_visits import Progress
-from webhook.catalog_file import CatalogChangedError, CatalogFile
+from webhook.catalog_keeping.file import CatalogChangedError, CatalogFile
+from webhook.catalog_keeping.visits import Progress
 from webhook.cli.catalog_views import draw_list, draw_record, find_builds, objections, summary
 from webhook.cli.inputs import CANNOT_TELL, fail, read_policy
 from webhook.cli.options import (
@@ -30,10 +30,10 @@ from webhook.cli.options import (
     registry_options,
     wants_colour,
 )
-from webhook.core.base_identity import Unfit
-from webhook.core.catalog import Catalog
-from webhook.core.catalog_changes import revoke
-from webhook.core.catalog_document import print_catalog, seal
+from webhook.core.bases.catalog import Catalog
+from webhook.core.bases.changes import revoke
+from webhook.core.bases.document import print_catalog, seal
+from webhook.core.bases.identity import Unfit
 from webhook.core.contacts import refreshed_roots
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.facts import Trouble

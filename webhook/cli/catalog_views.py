@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webhook.core.approval import approved
-from webhook.core.catalog import BaseBuild, Catalog, Status
-from webhook.core.catalog_document import entry_fields
-from webhook.core.plain_text import listing, printable
+from webhook.core.bases.approval import approved
+from webhook.core.bases.catalog import BaseBuild, Catalog, Status
+from webhook.core.bases.document import entry_fields
 from webhook.core.policy import Policy
+from webhook.core.reading.plain_text import listing, printable
 from webhook.core.references import Digest, ImageReference
 from webhook.sync import RepositoryReport
 

@@ -23,7 +23,7 @@ from webhook.cli.options import (
     wants_colour,
 )
 from webhook.cli.reports import FORMATS, deliver, render
-from webhook.core.catalog import Catalog
+from webhook.core.bases.catalog import Catalog
 from webhook.core.contacts import refreshed_roots
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.manifest_objects import bare_image, parse_objects

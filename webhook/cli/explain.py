@@ -7,7 +7,7 @@ import textwrap
 
 import click
 
-from webhook.core.codes import EXPLANATIONS, as_text
+from webhook.core.wording.codes import EXPLANATIONS, as_text
 
 __all__ = ["explain"]
 

@@ -9,8 +9,8 @@ from typing import NoReturn, TextIO
 
 import click
 
-from webhook.core.catalog import Catalog
-from webhook.core.catalog_document import MAX_CATALOG_BYTES, parse_catalog
+from webhook.core.bases.catalog import Catalog
+from webhook.core.bases.document import MAX_CATALOG_BYTES, parse_catalog
 from webhook.core.errors import DocumentError, ParseError
 from webhook.core.policy import Policy
 from webhook.documents import load_policy

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
-from webhook.core.durations import parse_duration
 from webhook.core.errors import ParseError
+from webhook.core.reading.durations import parse_duration
 from webhook.core.references import canonical_name
 from webhook.settings import RegistryFlags
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from webhook.core.errors import DocumentError, ParseError
-from webhook.core.policy_warnings import warnings
+from webhook.core.policy_reading.warnings import warnings
 from webhook.documents import load_policy
 
 __all__ = ["policy"]

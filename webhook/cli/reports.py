@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from webhook.cli.inputs import fail
-from webhook.core.catalog import Catalog
+from webhook.core.bases.catalog import Catalog
 from webhook.core.explain import full_text
 from webhook.core.policy import Policy
 from webhook.core.report import decision_report, table

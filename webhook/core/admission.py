@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import msgspec
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
 from webhook.core.pod_objects import (
     DECODE_ERRORS,
     HOLDERS,
@@ -29,6 +28,7 @@ from webhook.core.pod_objects import (
     image_uses,
     parse_error,
 )
+from webhook.core.reading.plain_text import printable
 from webhook.core.workloads import Requester, Source, Workload
 
 __all__ = ["API_VERSION", "KIND", "AdmissionRequest", "parse_review"]

@@ -20,8 +20,8 @@ from webhook.core.explain import (
     status_message,
     warnings,
 )
-from webhook.core.plain_text import clip_bytes, printable
 from webhook.core.policy import Policy
+from webhook.core.reading.plain_text import clip_bytes, printable
 from webhook.core.verdicts import Decision
 
 __all__ = ["answer", "refusal", "reservation"]

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from webhook.core.attestation_rules import Attested, check_attestations
 from webhook.core.attestations.statements import AttestationFindings
-from webhook.core.base_rules import BaseJudgement, judge_base, revoked_base
 from webhook.core.evidence import Evidence, PlatformEvidence
 from webhook.core.facts import Known, Trouble
 from webhook.core.manifests import Malformed
@@ -27,11 +25,13 @@ from webhook.core.problems import (
     Unpinned,
     Unverifiable,
 )
-from webhook.core.provenance_rules import judge_by_provenance
 from webhook.core.questions import Needs, Question, ask, revocation
 from webhook.core.references import ImageReference, PinnedImage
-from webhook.core.signature_rules import check_signatures
-from webhook.core.users import is_provably_not_root
+from webhook.core.rules.attestations import Attested, check_attestations
+from webhook.core.rules.bases import BaseJudgement, judge_base, revoked_base
+from webhook.core.rules.provenance import judge_by_provenance
+from webhook.core.rules.signatures import check_signatures
+from webhook.core.rules.users import is_provably_not_root
 from webhook.core.verdicts import Decision, Standing, Verdict
 from webhook.core.workloads import Source, Workload
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject
 from webhook.core.references import Digest
-from webhook.core.strict_json import JsonObject
 
 __all__ = ["Descriptor", "Platform", "read_descriptor", "read_digest", "read_platform"]
 

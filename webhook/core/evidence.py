@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from webhook.core.ancestry import Ancestry, LayerProof, chain_ids, trace
 from webhook.core.attestations.judge import judge_attestations
 from webhook.core.attestations.statements import AttestationFindings
-from webhook.core.catalog import Catalog
+from webhook.core.bases.ancestry import Ancestry, LayerProof, chain_ids, trace
+from webhook.core.bases.catalog import Catalog
 from webhook.core.facts import Facts, Known, Learnt, PlatformImage, Trouble
 from webhook.core.manifests import Descriptor, Malformed
 from webhook.core.policy import Policy, SignatureRequirement
-from webhook.core.provenance_descent import ProvenanceDescent, trace_provenance
 from webhook.core.references import Digest, PinnedImage
+from webhook.core.rules.provenance_descent import ProvenanceDescent, trace_provenance
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.trust import Trust

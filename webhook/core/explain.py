@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from webhook.core.plain_text import clip, clip_bytes, printable
 from webhook.core.policy import Mode, Policy
 from webhook.core.problems import CODES, Problem
+from webhook.core.reading.plain_text import clip, clip_bytes, printable
 from webhook.core.references import BadReference
 from webhook.core.verdicts import Decision, Result, Verdict
-from webhook.core.wording import Context, words_for
-from webhook.core.words import Words
+from webhook.core.wording.problems import Context, words_for
+from webhook.core.wording.words import Words
 from webhook.core.workloads import ContainerKind, Source, Workload
 
 __all__ = ["Cause", "audit_annotations", "causes", "full_text", "shown_image", "status_message", "warnings"]

@@ -14,7 +14,6 @@ from itertools import islice
 import msgspec
 
 from webhook.core.errors import DocumentError, ParseError
-from webhook.core.plain_text import printable
 from webhook.core.pod_objects import (
     DECODE_ERRORS,
     HOLDERS,
@@ -26,8 +25,9 @@ from webhook.core.pod_objects import (
     image_uses,
     parse_error,
 )
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.yaml_documents import load_documents
 from webhook.core.workloads import ContainerKind, Source, Workload
-from webhook.core.yaml_reading import load_documents
 
 __all__ = ["bare_image", "parse_object", "parse_objects"]
 

@@ -15,10 +15,10 @@ from datetime import datetime
 
 from webhook.core.descriptors import Descriptor, Platform, read_descriptor, read_digest, read_platform
 from webhook.core.errors import ParseError
-from webhook.core.instants import parse_instant
-from webhook.core.plain_text import printable
+from webhook.core.reading.instants import parse_instant
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.references import Digest
-from webhook.core.strict_json import JsonObject, parse_json
 
 __all__ = [
     "MAX_CONFIG_BYTES",

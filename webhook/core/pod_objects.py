@@ -16,7 +16,7 @@ from typing import ClassVar
 import msgspec
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
 from webhook.core.references import BadReference, ImageReference
 from webhook.core.workloads import ContainerKind, ImageUse
 

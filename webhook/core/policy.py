@@ -1,7 +1,7 @@
 """The ImagePolicy as values: who can vouch, which bases are approved, which rule a namespace gets.
 
-`webhook.core.policy_document` reads these from YAML; nothing here can be built wrong from there: lists are not empty,
-names are resolved, the last rule names no namespaces.
+`webhook.core.policy_reading` makes these of YAML; nothing can be built wrong from there: lists are not empty, names are
+resolved, the last rule names no namespaces.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from enum import Enum, IntEnum
 from cryptography import x509
 
 from webhook.core.attestations.findings_of_scanners import Severity
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import Digest, Glob, ImageReference, Repository
 from webhook.core.signatures.keys import PublicKey
 from webhook.core.signatures.notation.revocation import RevocationList
 from webhook.core.signatures.notation.subjects import TrustedSubject
 from webhook.core.signatures.trust_roots import TrustRootSource
-from webhook.core.text_patterns import TextPattern
 from webhook.core.workloads import ContainerKind, ImageUse, Requester
 
 __all__ = [

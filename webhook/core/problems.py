@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from webhook.core.ancestry import Closest
 from webhook.core.attestations.failures import Failure
-from webhook.core.catalog import BaseBuild
+from webhook.core.bases.ancestry import Closest
+from webhook.core.bases.catalog import BaseBuild
 from webhook.core.facts import Trouble
 from webhook.core.policy import AttestationRequirement, Identity, SignatureRequirement
 from webhook.core.references import BadReference, Digest, ImageReference

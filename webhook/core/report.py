@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from webhook.core.explain import shown_image
-from webhook.core.plain_text import printable
 from webhook.core.policy import Policy
 from webhook.core.problems import Problem
+from webhook.core.reading.plain_text import printable
 from webhook.core.references import BadReference, Digest
 from webhook.core.verdicts import Decision, Result, Standing, Verdict
-from webhook.core.wording import Context, words_for
+from webhook.core.wording.problems import Context, words_for
 from webhook.core.workloads import Source
 
 __all__ = ["Table", "decision_report", "table"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from webhook.core.catalog import Catalog
+from webhook.core.bases.catalog import Catalog
 from webhook.core.facts import Trouble
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TrustRootSource, TufMirror
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from webhook.core.catalog import BaseBuild
+from webhook.core.bases.catalog import BaseBuild
 from webhook.core.policy import BaseEvidence, Case, Exemption, Mode, Rule
 from webhook.core.problems import Problem, Revoked, RevokedBase, Unverifiable
 from webhook.core.references import PinnedImage

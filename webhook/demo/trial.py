@@ -20,8 +20,8 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from webhook.certificates import make_development_certificates, write_new
-from webhook.core.catalog import Catalog
-from webhook.core.catalog_document import print_catalog
+from webhook.core.bases.catalog import Catalog
+from webhook.core.bases.document import print_catalog
 from webhook.core.policy import Policy
 from webhook.demo.registry import LoopbackRegistry
 from webhook.demo.trial_documents import admission_review, policy_document

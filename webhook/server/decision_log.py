@@ -8,8 +8,8 @@ from __future__ import annotations
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.admission import AdmissionRequest
-from webhook.core.plain_text import printable
 from webhook.core.policy import Policy
+from webhook.core.reading.plain_text import printable
 from webhook.core.references import BadReference
 from webhook.core.verdicts import Decision, Verdict
 from webhook.core.workloads import Workload

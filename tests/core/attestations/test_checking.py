@@ -35,9 +35,9 @@ from webhook.core.attestations.provenance import read_provenance
 from webhook.core.attestations.statements import VerifiedStatement
 from webhook.core.errors import ParseError
 from webhook.core.policy import AttestationRequirement
+from webhook.core.reading.strict_json import JsonObject
 from webhook.core.references import Glob
 from webhook.core.signatures.findings import Voucher
-from webhook.core.strict_json import JsonObject
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 IMAGE = digest("image")

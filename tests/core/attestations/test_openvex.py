@@ -12,8 +12,8 @@ from tests.core.given import NOW, digest
 from webhook.core.attestations.findings_of_scanners import Fix, Severity, Vulnerability
 from webhook.core.attestations.openvex import is_excused, read_openvex
 from webhook.core.errors import ParseError
+from webhook.core.reading.strict_json import JsonObject
 from webhook.core.references import Digest
-from webhook.core.strict_json import JsonObject
 
 IMAGE, INDEX = digest("image"), digest("index")
 FOUND = Vulnerability(

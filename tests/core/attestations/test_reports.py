@@ -14,7 +14,7 @@ from webhook.core.attestations import findings_of_scanners
 from webhook.core.attestations.findings_of_scanners import Fix, Severity, Vulnerability
 from webhook.core.attestations.vulnerabilities import read_vulnerabilities
 from webhook.core.errors import ParseError
-from webhook.core.strict_json import JsonObject
+from webhook.core.reading.strict_json import JsonObject
 
 
 def grype(*, state: str = "fixed", severity: str = "High", **changes: object) -> dict[str, Any]:

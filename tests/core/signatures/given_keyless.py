@@ -14,12 +14,12 @@ from tests.sigstore_stand.stand import STAND_NOW, SigstoreStand
 from tests.sigstore_stand.witnesses import Witness
 from webhook.core.facts import SignatureCandidate, SignatureSearch, Trouble
 from webhook.core.policy import Authority, Identity, KeyAuthority, KeylessAuthority, TransparencyLog
+from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import Glob
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.signatures.keys import load_public_keys
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TrustRootSource, TufMirror, load_trust_root
-from webhook.core.text_patterns import TextPattern
 from webhook.core.trust import Trust
 from webhook.demo.keys import SigningKey
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
-from webhook.core.strict_json import JsonObject
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject
 
 __all__ = ["MAX_VULNERABILITIES", "Fix", "Severity", "Vulnerability", "read_scanner_report", "severity_by_name"]
 

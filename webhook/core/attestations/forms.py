@@ -16,9 +16,9 @@ from webhook.core.attestations.predicate_types import (
     is_cyclonedx,
 )
 from webhook.core.errors import ParseError
-from webhook.core.instants import parse_instant
-from webhook.core.plain_text import printable
-from webhook.core.strict_json import JsonObject, JsonValue
+from webhook.core.reading.instants import parse_instant
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject, JsonValue
 
 __all__ = ["check_form", "read_verification_result", "stated_time"]
 

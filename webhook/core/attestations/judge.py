@@ -29,6 +29,7 @@ from webhook.core.attestations.statements import (
 from webhook.core.errors import ParseError
 from webhook.core.facts import AttestationCandidate, AttestationKind, AttestationSearch, SignatureSearch, Trouble
 from webhook.core.policy import Authority
+from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.references import Digest, PinnedImage
 from webhook.core.signatures.bundle import MAX_BUNDLE_BYTES, parse_bundle
 from webhook.core.signatures.cosign_annotations import material_beside
@@ -38,7 +39,6 @@ from webhook.core.signatures.judge import judge_signatures
 from webhook.core.signatures.signed_bytes import SignedBytes
 from webhook.core.signatures.statement import COSIGN_SIGN, PAYLOAD_TYPE, parse_statement
 from webhook.core.signatures.verifying import SignatureVerifier
-from webhook.core.strict_json import JsonObject, parse_json
 from webhook.core.trust import Trust
 
 __all__ = ["judge_attestations"]

@@ -20,10 +20,10 @@ from urllib.parse import unquote
 
 from webhook.core.attestations.findings_of_scanners import Vulnerability
 from webhook.core.errors import ParseError
-from webhook.core.instants import parse_instant
-from webhook.core.plain_text import printable
+from webhook.core.reading.instants import parse_instant
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject
 from webhook.core.references import Digest
-from webhook.core.strict_json import JsonObject
 
 __all__ = ["Product", "VexStatement", "is_excused", "read_openvex"]
 

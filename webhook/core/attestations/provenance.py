@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from webhook.core.attestations.predicate_types import SLSA_PROVENANCE_02
 from webhook.core.errors import ParseError
+from webhook.core.reading.strict_json import JsonObject
 from webhook.core.references import Digest
-from webhook.core.strict_json import JsonObject
 
 __all__ = ["Dependency", "Provenance", "read_provenance"]
 

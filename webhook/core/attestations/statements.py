@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from webhook.core.errors import ParseError
 from webhook.core.facts import Trouble
+from webhook.core.reading.strict_json import JsonObject, JsonValue
 from webhook.core.references import Digest
 from webhook.core.signatures.findings import BrokenSignature, Voucher
-from webhook.core.strict_json import JsonObject, JsonValue
 
 __all__ = ["AttestationFindings", "UnprovenClaim", "VerifiedStatement", "named_subjects"]
 

@@ -19,8 +19,8 @@ from webhook.core.attestations.findings_of_scanners import (
 )
 from webhook.core.attestations.predicate_types import COSIGN_VULNERABILITIES
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
-from webhook.core.strict_json import JsonObject
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject
 
 __all__ = ["read_vulnerabilities"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.references import Digest
 from webhook.core.signatures.dsse import Envelope
 from webhook.core.signatures.log_entries import read_material
 from webhook.core.signatures.signed_bytes import Material, SignedBytes, Unreadable
-from webhook.core.strict_json import JsonObject, parse_json
 
 __all__ = ["LAYER_TYPE_PREFIX", "MAX_BUNDLE_BYTES", "Bundle", "parse_bundle"]
 

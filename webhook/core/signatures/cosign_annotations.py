@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from webhook.core.errors import ParseError
+from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.signatures.log_entries import MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES, MAX_TIMESTAMP_BYTES
 from webhook.core.signatures.signed_bytes import LogEntry, Material, Unreadable
-from webhook.core.strict_json import JsonObject, parse_json
 
 __all__ = ["SIGNATURE", "material_beside"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from webhook.core.errors import ParseError
-from webhook.core.strict_json import JsonObject
+from webhook.core.reading.strict_json import JsonObject
 
 __all__ = ["Envelope", "read_envelope"]
 

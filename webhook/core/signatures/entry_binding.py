@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject, decode_base64, parse_json
 from webhook.core.signatures.signed_bytes import SignedBytes
-from webhook.core.strict_json import JsonObject, decode_base64, parse_json
 
 __all__ = ["EntrySigner", "check_binding"]
 

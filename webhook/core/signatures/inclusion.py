@@ -13,8 +13,8 @@ import re
 from typing import Protocol
 
 from webhook.core.errors import ParseError
+from webhook.core.reading.strict_json import decode_base64
 from webhook.core.signatures.signed_bytes import InclusionProof, LogEntry
-from webhook.core.strict_json import decode_base64
 
 __all__ = ["Verifies", "check_promise", "check_proof"]
 

@@ -29,7 +29,7 @@ from nacl import bindings
 from nacl.exceptions import BadSignatureError
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
 from webhook.core.references import Digest
 
 __all__ = ["PublicKey", "load_public_keys", "usable_key"]

@@ -7,8 +7,8 @@ bits are strings, and what is empty or zero may be left out.
 from __future__ import annotations
 
 from webhook.core.errors import ParseError
+from webhook.core.reading.strict_json import JsonObject, decode_base64
 from webhook.core.signatures.signed_bytes import InclusionProof, LogEntry, Material, Unreadable
-from webhook.core.strict_json import JsonObject, decode_base64
 
 __all__ = ["MAX_CERTIFICATES", "MAX_CERTIFICATE_BYTES", "MAX_TIMESTAMP_BYTES", "read_material"]
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 from webhook.core.descriptors import read_digest
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject, decode_base64, parse_json
 from webhook.core.references import Digest
 from webhook.core.signatures import cosign_annotations
 from webhook.core.signatures.signed_bytes import SignedBytes
-from webhook.core.strict_json import JsonObject, decode_base64, parse_json
 
 __all__ = ["LAYER_TYPE", "MAX_PAYLOAD_BYTES", "check_claims", "read_signature"]
 

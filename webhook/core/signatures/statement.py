@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.references import Digest
 from webhook.core.signatures.dsse import Envelope
-from webhook.core.strict_json import JsonObject, parse_json
 
 __all__ = ["COSIGN_SIGN", "check_claims", "parse_statement", "read_statement"]
 

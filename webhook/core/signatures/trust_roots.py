@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 
 from webhook.core.errors import ParseError
+from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.references import Digest
-from webhook.core.strict_json import JsonObject, parse_json
 
 __all__ = [
     "PublicGood",

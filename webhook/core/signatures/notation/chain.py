@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
 from webhook.core.signatures.notation.algorithms import LeafKey
 
 __all__ = ["HASHES", "Chain", "name_of", "read_chain"]

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from webhook.core.descriptors import read_descriptor
 from webhook.core.errors import ParseError
 from webhook.core.manifests import INDEX_TYPES, MANIFEST_TYPES
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
+from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.references import Digest
 from webhook.core.signatures.notation.envelope import MAX_ENVELOPE_BYTES
-from webhook.core.strict_json import JsonObject, parse_json
 
 __all__ = ["check_claims"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
 
 __all__ = [
     "AUTHENTIC_SIGNING_TIME",

@@ -10,7 +10,8 @@ import binascii
 from datetime import datetime
 
 from webhook.core.errors import ParseError
-from webhook.core.instants import parse_instant
+from webhook.core.reading.instants import parse_instant
+from webhook.core.reading.strict_json import JsonObject, decode_base64, parse_json
 from webhook.core.signatures.notation.envelope import (
     AUTHENTIC_SIGNING_TIME,
     EXPIRY,
@@ -21,7 +22,6 @@ from webhook.core.signatures.notation.envelope import (
     SIGNING_TIME,
     NotationEnvelope,
 )
-from webhook.core.strict_json import JsonObject, decode_base64, parse_json
 
 __all__ = ["LAYER_TYPE", "read_jws"]
 

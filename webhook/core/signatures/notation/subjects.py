@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from webhook.core.errors import ParseError
-from webhook.core.plain_text import printable
+from webhook.core.reading.plain_text import printable
 
 __all__ = ["TrustedSubject", "parse_trusted_subject"]
 

@@ -1,0 +1,1 @@
+"""The ImagePolicy document → `webhook.core.policy`: strictly, with all errors at once."""

@@ -1,0 +1,1 @@
+"""Evidence + what a rule asks → what is wrong: one module per kind of question."""

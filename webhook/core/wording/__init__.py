@@ -1,0 +1,1 @@
+"""Problems → words. Nothing here decides."""
