@@ -15,7 +15,7 @@ from tests.sigstore_stand.witnesses import Witness
 from webhook.core.policy import AttestationRequirement, KeylessAuthority, Policy, Requirements
 from webhook.core.policy import Identity as Named
 from webhook.core.reading.text_patterns import TextPattern
-from webhook.core.signatures.trust_roots import load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
 
 ISSUER, SUBJECT = "https://gitlab.example", "https://gitlab.example/shop/api//.gitlab-ci.yml@refs/heads/main"
 CUSTOM = "https://example.com/review/v1"

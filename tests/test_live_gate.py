@@ -24,7 +24,8 @@ from webhook.core.facts import Trouble
 from webhook.core.manifest_objects import bare_image
 from webhook.core.policy import Mode, Policy
 from webhook.core.references import Digest
-from webhook.core.signatures.trust_roots import PublicGood, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import PublicGood
 from webhook.core.workloads import Workload
 from webhook.demo.store import Store
 from webhook.documents import catalog_file, policy_file

@@ -19,7 +19,8 @@ from tests.sigstore_stand.stand import SigstoreStand
 from webhook.adapters.trust import REFRESH_SECONDS, RETRY_SECONDS, BackgroundTrust
 from webhook.adapters.tuf_mirror import ATTEMPT_SECONDS, fetch_trust_root, mirror_name
 from webhook.core.facts import Trouble
-from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
 from webhook.ports import RootState
 from webhook.server.logs import LogFormat, open_log
 

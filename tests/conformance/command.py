@@ -24,7 +24,8 @@ from webhook.core.signatures.bundle import parse_bundle
 from webhook.core.signatures.dsse import read_envelope
 from webhook.core.signatures.keys import load_public_keys
 from webhook.core.signatures.statement import check_claims, read_statement
-from webhook.core.signatures.trust_roots import TrustRoot, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import TrustRoot
 from webhook.core.signatures.verifying import SignatureVerifier, Verification
 from webhook.core.trust import Trust
 

@@ -30,7 +30,7 @@ from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.core.signatures.findings import SignatureFindings, Voucher
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.signatures.keys import load_public_keys
-from webhook.core.signatures.trust_roots import load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
 from webhook.core.trust import Trust
 from webhook.demo.keys import SigningKey
 

@@ -11,7 +11,8 @@ import pytest
 from tests.core.policies import TUF_ROOT, errors, files, parse, plain, public_pem, trusted_root
 from tests.sigstore_stand.stand import SigstoreStand
 from webhook.core.policy import KeyAuthority, KeylessAuthority, TransparencyLog
-from webhook.core.signatures.trust_roots import PublicGood, TufMirror, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import PublicGood, TufMirror
 
 KEY = "spec.authorities[0].key"
 KEYLESS = "spec.authorities[0].keyless"

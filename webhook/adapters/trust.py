@@ -24,7 +24,8 @@ from structlog.typing import FilteringBoundLogger
 
 from webhook.adapters.tuf_mirror import fetch_trust_root, mirror_name
 from webhook.core.facts import Trouble
-from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
 from webhook.core.trust import NOT_LOADED
 from webhook.ports import Clock, RootState
 

@@ -20,7 +20,8 @@ from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
 from webhook.core.errors import ParseError
 from webhook.core.facts import Trouble
-from webhook.core.signatures.trust_roots import TrustRoot, TufMirror, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import TrustRoot, TufMirror
 from webhook.ports import Clock
 
 __all__ = ["fetch_trust_root", "mirror_name"]

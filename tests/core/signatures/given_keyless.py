@@ -19,7 +19,8 @@ from webhook.core.references import Glob
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.judge import judge_signatures
 from webhook.core.signatures.keys import load_public_keys
-from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TrustRootSource, TufMirror, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TrustRootSource, TufMirror
 from webhook.core.trust import Trust
 from webhook.demo.keys import SigningKey
 

@@ -33,7 +33,8 @@ from webhook.core.policy import KeyAuthority, SignatureRequirement
 from webhook.core.signatures.findings import SignatureFindings, Voucher
 from webhook.core.signatures.identity import CertificateIdentity
 from webhook.core.signatures.keys import usable_key
-from webhook.core.signatures.trust_roots import PublicGood, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import PublicGood
 
 WHO = CertificateIdentity(issuer=ISSUER, subject=SUBJECT)
 A_KEY = KEY.fingerprint

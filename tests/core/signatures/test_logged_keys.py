@@ -25,7 +25,8 @@ from webhook.core.facts import Trouble
 from webhook.core.policy import KeyAuthority, TransparencyLog
 from webhook.core.signatures.findings import SignatureFindings
 from webhook.core.signatures.keys import load_public_keys
-from webhook.core.signatures.trust_roots import PublicGood, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import PublicGood
 
 HOUR = timedelta(hours=1)
 KEY_FORMS = [form for form in FORMS if form[2] == "0.3"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.core.signatures.given_keyless import ROOT, STAND
 from tests.sigstore_stand.certificates import der_of
 from webhook.core.errors import ParseError
-from webhook.core.signatures.trust_roots import load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
 from webhook.core.signatures.trusted_material import Period, trusted_material
 
 DOCUMENT: dict[str, Any] = json.loads(STAND.trusted_root())

@@ -19,14 +19,8 @@ from webhook.core.reading.plain_text import printable
 from webhook.core.reading.text_patterns import TextPattern
 from webhook.core.references import Glob
 from webhook.core.signatures.keys import PublicKey
-from webhook.core.signatures.trust_roots import (
-    PublicGood,
-    TrustRoot,
-    TrustRootSource,
-    TufMirror,
-    check_for_certificates,
-    check_for_times,
-)
+from webhook.core.signatures.trust_root_reading import check_for_certificates, check_for_times
+from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TrustRootSource, TufMirror
 
 __all__ = ["authorities"]
 

@@ -11,7 +11,8 @@ from webhook.core.reading.documents import Value
 from webhook.core.reading.plain_text import printable
 from webhook.core.reading.strict_json import JsonObject, parse_json
 from webhook.core.signatures.keys import PublicKey, load_public_keys
-from webhook.core.signatures.trust_roots import TrustRoot, load_trust_root
+from webhook.core.signatures.trust_root_reading import load_trust_root
+from webhook.core.signatures.trust_roots import TrustRoot
 
 __all__ = ["PolicyFiles", "ReadFile", "certificates", "public_keys", "trust_root", "tuf_metadata"]
 
