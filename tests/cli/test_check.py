@@ -157,6 +157,11 @@ def test_yaml_and_name(workshop: Workshop) -> None:
     assert workshop.check("-f", manifest, "-o", "name").stdout == "deployment/bad\n"
 
 
+def test_no_progress(workshop: Workshop) -> None:
+    """`--no-progress` is understood, and without a terminal there is no progress anyway."""
+    assert workshop.check(workshop.good, "--no-progress").stderr == workshop.check(workshop.good).stderr == ""
+
+
 def test_output_file(workshop: Workshop, tmp_path: Path) -> None:
     """`--output-file` takes the output; a folder that is not there ends with 2."""
     target = tmp_path / "report.json"

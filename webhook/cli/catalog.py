@@ -25,6 +25,7 @@ from webhook.cli.options import (
     READABLE,
     color_option,
     flag,
+    no_progress_option,
     policy_option,
     refuse_unbuilt,
     registry_options,
@@ -69,7 +70,7 @@ def catalog() -> None:
 @registry_options
 @timeout_option
 @flag("--allow-shrink", is_flag=True, help="Accept that many tags lose their active build.")
-@flag("--no-progress", is_flag=True, help="Show no progress.")
+@no_progress_option
 def sync_command(
     *,
     policy_file: Path,

@@ -6,10 +6,12 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from webhook.cli.inputs import CANNOT_TELL, fail, manifest_files, read_catalog, read_manifest, read_policy
 from webhook.cli.options import (
@@ -17,6 +19,7 @@ from webhook.cli.options import (
     catalog_option,
     color_option,
     flag,
+    no_progress_option,
     policy_option,
     refuse_unbuilt,
     registry_options,
@@ -54,6 +57,7 @@ REVIEWS_AT_ONCE = 32
 @flag("--timeout", type=DURATION, default="30s", show_default=True, help="How long the run may take.")
 @flag("-o", "--output", default="table", show_default=True, help=f"One of {', '.join(FORMATS)}.")
 @flag("--output-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the output there.")
+@no_progress_option
 @color_option
 @registry_options
 @catalog_option
@@ -69,6 +73,7 @@ def check(
     timeout: timedelta,
     output: str,
     output_file: Path | None,
+    no_progress: bool,
     color: str,
     registry: RegistryFlags,
     catalog_file: Path | None,
@@ -87,9 +92,10 @@ def check(
     workloads, unreadable = _objects(images, filenames, namespace=namespace, recursive=recursive)
     around = Surroundings(environment=os.environ, clock=system_clock(), log=open_log(LogFormat.CONSOLE, sys.stderr))
     try:
-        decisions = asyncio.run(
-            _decide(workloads, policy, catalog, registry, around, rule=rule, seconds=timeout.total_seconds())
-        )
+        with _shown(f"deciding about {len(workloads)} objects", shown=not no_progress and sys.stderr.isatty()):
+            decisions = asyncio.run(
+                _decide(workloads, policy, catalog, registry, around, rule=rule, seconds=timeout.total_seconds())
+            )
     except DocumentError as error:
         fail("dhi-gate check", error)
     text = render(
@@ -105,6 +111,11 @@ def check(
     for complaint in unreadable:
         click.echo(f"error: {complaint}", err=True)
     sys.exit(_status(decisions, fail_on, complete=not unreadable))
+
+
+def _shown(activity: str, *, shown: bool) -> AbstractContextManager[object]:
+    """Say on standard error what is going on, while it is."""
+    return Console(stderr=True).status(activity) if shown else nullcontext()
 
 
 def _rule(policy: Policy, name: str | None) -> Rule | None:

@@ -21,6 +21,7 @@ __all__ = [
     "catalog_option",
     "color_option",
     "flag",
+    "no_progress_option",
     "policy_option",
     "refuse_unbuilt",
     "registry_options",
@@ -68,6 +69,11 @@ def policy_option(command: Command) -> Command:
 def catalog_option(command: Command) -> Command:
     """Add `--catalog FILE`."""
     return flag("--catalog", "catalog_file", type=READABLE, help="The BaseCatalog document.")(command)
+
+
+def no_progress_option(command: Command) -> Command:
+    """Add `--no-progress`."""
+    return flag("--no-progress", is_flag=True, help="Show no progress; there is none without a terminal.")(command)
 
 
 def color_option(command: Command) -> Command:
