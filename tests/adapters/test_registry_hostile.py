@@ -19,7 +19,7 @@ from webhook.demo.registry import LoopbackRegistry
 from webhook.ports import TroubleKind
 
 DATA = b'{"schemaVersion": 2}'
-DIGEST = Digest(algorithm="sha256", hex=hashlib.sha256(DATA).hexdigest())
+DIGEST = Digest.of(DATA)
 TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 

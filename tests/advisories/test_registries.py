@@ -14,7 +14,6 @@ from tests.fakes.registry import FakeRegistry
 from tests.shop import HOST, Shop
 from webhook.adapters.clock import SystemClock
 from webhook.core.references import Digest, Repository
-from webhook.demo.documents import sha256_digest
 from webhook.demo.envelopes import COSIGN_SIGN
 from webhook.demo.images import build
 from webhook.demo.layers import File
@@ -103,7 +102,7 @@ class TestEndlessData:
         hang(shop, image.digest, enormous)
 
         assert await shop.codes(reference) == ["unsigned"]
-        assert f"blob:{sha256_digest(enormous)}" not in shop.registry.asked
+        assert f"blob:{Digest.of(enormous)}" not in shop.registry.asked
 
     async def test_a_statement_about_everything(self, shop: Shop) -> None:
         """A hundred thousand subjects are not walked through: CVE-2024-45395, CVE-2025-66506."""

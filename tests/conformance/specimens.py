@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cache
 from typing import assert_never
@@ -38,7 +37,7 @@ __all__ = ["FORMATS", "Candidate", "Judgement", "Specimen", "specimen"]
 
 IMAGE = PinnedImage(
     repository=Repository.parse("registry.example/shop/api"),
-    digest=Digest(algorithm="sha256", hex=hashlib.sha256(b"image").hexdigest()),
+    digest=Digest.of(b"image"),
 )
 RELEASE = Signatory(subject="https://git.stand.test/shop/release@refs/heads/main", issuer="https://token.stand.test")
 

@@ -5,7 +5,6 @@ Inherit from `RegistryContract` in a class whose name begins with `Test`, and gi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -109,7 +108,7 @@ class StoreShelf:
 
 def digest_of(data: bytes) -> Digest:
     """Return the SHA-256 of bytes."""
-    return Digest(algorithm="sha256", hex=hashlib.sha256(data).hexdigest())
+    return Digest.of(data)
 
 
 async def _receive(stream: AsyncIterator[bytes], received: list[bytes]) -> None:

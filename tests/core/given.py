@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,7 +37,7 @@ SILENCE = Trouble(doing="listing signatures", where="registry.example", why="no 
 
 def digest(seed: str) -> Digest:
     """Return the digest of some text: the same text, the same digest."""
-    return Digest(algorithm="sha256", hex=hashlib.sha256(seed.encode()).hexdigest())
+    return Digest.of(seed.encode())
 
 
 def public_key() -> PublicKey:

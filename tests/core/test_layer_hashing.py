@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import random
 
 import pytest
@@ -38,7 +37,7 @@ def verdict(
 
 def sha256(data: bytes) -> Digest:
     """Return what a layer of these bytes is called."""
-    return Digest(algorithm="sha256", hex=hashlib.sha256(data).hexdigest())
+    return Digest.of(data)
 
 
 @pytest.mark.parametrize("compression", list(Compression))

@@ -30,7 +30,7 @@ from webhook.core.manifests import (
 )
 from webhook.core.references import Digest
 from webhook.demo.attestations import attestation_child
-from webhook.demo.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, sha256_digest
+from webhook.demo.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from webhook.demo.images import ARM64, BuiltImage, build, index
 from webhook.demo.layers import Compression, MediaFamily
 from webhook.demo.signer import Signer
@@ -60,19 +60,17 @@ def changed(data: bytes, change: Change) -> bytes:
 
 def refused(data: bytes, media_type: str = OCI_MANIFEST) -> str:
     """Return why a manifest or index is malformed."""
-    problem = parse_manifest(sha256_digest(data), media_type, data)
+    problem = parse_manifest(Digest.of(data), media_type, data)
     assert isinstance(problem, Malformed)
-    assert problem.what.endswith(sha256_digest(data).short)
+    assert problem.what.endswith(Digest.of(data).short)
     return problem.why
 
 
 def read_config(change: Change, image: BuiltImage = IMAGE) -> ImageConfig | Malformed:
     """Read the config of an image after a change in it."""
     config = changed(image.config, change)
-    manifest = changed(
-        image.manifest, lambda m: m["config"].update(size=len(config), digest=str(sha256_digest(config)))
-    )
-    parsed = parse_manifest(sha256_digest(manifest), image.media_type, manifest)
+    manifest = changed(image.manifest, lambda m: m["config"].update(size=len(config), digest=str(Digest.of(config))))
+    parsed = parse_manifest(Digest.of(manifest), image.media_type, manifest)
     assert isinstance(parsed, Manifest)
     return parse_config(parsed, config)
 
@@ -212,7 +210,7 @@ def test_refuses_other_types_of_answers(media_type: str) -> None:
 def test_believes_the_answer_where_the_document_is_silent() -> None:
     """A manifest without a media type of its own is what the registry says it is."""
     data = changed(IMAGE.manifest, lambda m: m.pop("mediaType"))
-    manifest = parse_manifest(sha256_digest(data), OCI_MANIFEST, data)
+    manifest = parse_manifest(Digest.of(data), OCI_MANIFEST, data)
 
     assert isinstance(manifest, Manifest)
     assert manifest.media_type == OCI_MANIFEST
@@ -222,7 +220,7 @@ def test_embedded_data_may_repeat_the_content() -> None:
     """A descriptor may carry the bytes it points to."""
     data = changed(IMAGE.manifest, lambda m: m["config"].update(data=base64.b64encode(IMAGE.config).decode()))
 
-    assert isinstance(parse_manifest(sha256_digest(data), OCI_MANIFEST, data), Manifest)
+    assert isinstance(parse_manifest(Digest.of(data), OCI_MANIFEST, data), Manifest)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +243,7 @@ def test_embedded_data_may_repeat_the_content() -> None:
 def test_images_with_other_layers_may_not_run(change: Change, why: str) -> None:
     """Foreign, encrypted and unknown layers are readable, but make the image malformed."""
     data = changed(IMAGE.manifest, lambda m: change(m["layers"][1]))
-    manifest = parse_manifest(sha256_digest(data), OCI_MANIFEST, data)
+    manifest = parse_manifest(Digest.of(data), OCI_MANIFEST, data)
     assert isinstance(manifest, Manifest)
     problem = runnable_problem(manifest)
 
@@ -256,7 +254,7 @@ def test_images_with_other_layers_may_not_run(change: Change, why: str) -> None:
 def test_config_urls_may_not_run() -> None:
     """A config that is to be fetched from elsewhere makes the image malformed."""
     data = changed(IMAGE.manifest, lambda m: m["config"].update(urls=["http://x"]))
-    manifest = parse_manifest(sha256_digest(data), OCI_MANIFEST, data)
+    manifest = parse_manifest(Digest.of(data), OCI_MANIFEST, data)
     assert isinstance(manifest, Manifest)
     problem = runnable_problem(manifest)
 
@@ -277,7 +275,7 @@ def test_knows_attestations_by_their_own_bytes() -> None:
     )
     for change in spoil:
         data = changed(attestation.manifest, change)
-        spoilt = parse_manifest(sha256_digest(data), OCI_MANIFEST, data)
+        spoilt = parse_manifest(Digest.of(data), OCI_MANIFEST, data)
         assert isinstance(spoilt, Manifest)
         assert not is_attestation(spoilt)
 
@@ -388,7 +386,7 @@ def test_refuses_configs_of_other_types_and_sizes() -> None:
     assert "bytes where the manifest says" in problem.why
 
     data = changed(IMAGE.manifest, lambda m: m["config"].update(mediaType="x/y"))
-    other = parse_manifest(sha256_digest(data), OCI_MANIFEST, data)
+    other = parse_manifest(Digest.of(data), OCI_MANIFEST, data)
     assert isinstance(other, Manifest)
     problem = parse_config(other, IMAGE.config)
     assert isinstance(problem, Malformed)
@@ -451,11 +449,11 @@ documents = st.recursive(
 def test_any_document_is_read_or_malformed(document: object, media_type: str) -> None:
     """Whatever the JSON is, reading it as manifest or config raises nothing."""
     data = json.dumps(document).encode()
-    parse_manifest(sha256_digest(data), media_type, data)
+    parse_manifest(Digest.of(data), media_type, data)
     manifest = read_manifest()
     sized = Manifest(
         media_type=manifest.media_type,
-        config=Descriptor(media_type=OCI_CONFIG, digest=sha256_digest(data), size=len(data)),
+        config=Descriptor(media_type=OCI_CONFIG, digest=Digest.of(data), size=len(data)),
         layers=(),
     )
     parse_config(sized, data)
@@ -465,7 +463,7 @@ def test_reads_sha512_names() -> None:
     """Content may be named by SHA-512."""
     name = f"sha512:{'0' * 128}"
     data = changed(IMAGE.manifest, lambda m: m["layers"][0].update(digest=name))
-    manifest = parse_manifest(sha256_digest(data), OCI_MANIFEST, data)
+    manifest = parse_manifest(Digest.of(data), OCI_MANIFEST, data)
 
     assert isinstance(manifest, Manifest)
     assert manifest.layers[0].digest == Digest.parse(name)

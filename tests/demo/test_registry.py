@@ -12,8 +12,9 @@ import yarl
 from aiohttp import web
 
 from tests.demo.upload import upload, upload_blob
+from webhook.core.references import Digest
 from webhook.demo.bases import dhi_base
-from webhook.demo.documents import OCI_INDEX, OCI_MANIFEST, sha256_digest
+from webhook.demo.documents import OCI_INDEX, OCI_MANIFEST
 from webhook.demo.images import build, push
 from webhook.demo.registry import LoopbackRegistry
 from webhook.demo.signer import Signer
@@ -58,8 +59,8 @@ async def test_the_version_endpoint_answers(session: aiohttp.ClientSession) -> N
     ("path", "code"),
     [
         ("shop/api/manifests/none", "MANIFEST_UNKNOWN"),
-        (f"shop/api/manifests/{sha256_digest(b'')}", "MANIFEST_UNKNOWN"),
-        (f"shop/api/blobs/{sha256_digest(b'')}", "BLOB_UNKNOWN"),
+        (f"shop/api/manifests/{Digest.of(b'')}", "MANIFEST_UNKNOWN"),
+        (f"shop/api/blobs/{Digest.of(b'')}", "BLOB_UNKNOWN"),
         ("shop/none/tags/list", "NAME_UNKNOWN"),
     ],
 )
@@ -76,7 +77,7 @@ async def test_a_wrong_digest_is_refused(session: aiohttp.ClientSession) -> None
     """Bytes that do not hash to the digest of the upload, and digests that are none, are 400."""
     async with LoopbackRegistry() as registry:
         uploads = f"{registry.url}/v2/shop/api/blobs/uploads/"
-        async with session.post(uploads, params={"digest": str(sha256_digest(b"a"))}, data=b"b") as answer:
+        async with session.post(uploads, params={"digest": str(Digest.of(b"a"))}, data=b"b") as answer:
             assert answer.status == HTTPStatus.BAD_REQUEST
             assert (await answer.json())["errors"][0]["code"] == "DIGEST_INVALID"
         async with session.get(f"{registry.url}/v2/shop/api/blobs/md5:00") as answer:
@@ -104,7 +105,7 @@ async def test_a_blob_can_come_in_chunks(session: aiohttp.ClientSession) -> None
         for piece, range_ in ((b"ab", "0-1"), (b"c", "0-2")):
             async with session.patch(location, data=piece) as answer:
                 assert (answer.status, answer.headers["Range"]) == (HTTPStatus.ACCEPTED, range_)
-        digest = sha256_digest(b"abc")
+        digest = Digest.of(b"abc")
         async with session.put(location, params={"digest": str(digest)}) as answer:
             assert answer.status == HTTPStatus.CREATED
         assert registry.store.blob("shop/api", digest) == b"abc"
@@ -116,7 +117,7 @@ async def test_a_blob_can_be_mounted(session: aiohttp.ClientSession) -> None:
     """A blob of another repository is taken over; one that is not there has to be uploaded."""
     async with LoopbackRegistry() as registry:
         digest = registry.store.put_blob("shop/api", b"data")
-        for mount, status in ((digest, HTTPStatus.CREATED), (sha256_digest(b"x"), HTTPStatus.ACCEPTED)):
+        for mount, status in ((digest, HTTPStatus.CREATED), (Digest.of(b"x"), HTTPStatus.ACCEPTED)):
             query = {"mount": str(mount), "from": "shop/api"}
             async with session.post(f"{registry.url}/v2/shop/web/blobs/uploads/", params=query) as answer:
                 assert answer.status == status
@@ -129,7 +130,7 @@ async def test_a_manifest_with_a_subject_is_acknowledged(session: aiohttp.Client
     data = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [], "subject": subject}).encode()
     for api, expected in ((True, str(IMAGE.digest)), (False, None)):
         async with LoopbackRegistry(Store(referrers_api=api)) as registry:
-            url = f"{registry.url}/v2/shop/api/manifests/{sha256_digest(data)}"
+            url = f"{registry.url}/v2/shop/api/manifests/{Digest.of(data)}"
             async with session.put(url, data=data, headers={"Content-Type": OCI_MANIFEST}) as answer:
                 assert answer.status == HTTPStatus.CREATED
                 assert answer.headers.get("OCI-Subject") == expected

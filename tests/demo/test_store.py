@@ -5,12 +5,12 @@ import json
 import pytest
 
 from webhook.core.references import Digest
-from webhook.demo.documents import OCI_MANIFEST, sha256_digest
+from webhook.demo.documents import OCI_MANIFEST
 from webhook.demo.images import build, push
 from webhook.demo.store import Refusal, Store, fallback_tag
 
 IMAGE = build(None, [{"a": b"1"}])
-OTHER = sha256_digest(b"other")
+OTHER = Digest.of(b"other")
 
 
 def test_a_blob_is_kept_under_its_digest() -> None:
@@ -58,7 +58,7 @@ def test_what_is_no_manifest_is_refused(data: bytes) -> None:
     store = Store()
     with pytest.raises(Refusal, match="MANIFEST_INVALID"):
         store.put_manifest("shop/api", data, OCI_MANIFEST)
-    assert store.put_manifest("shop/api", data, OCI_MANIFEST, checked=False) == sha256_digest(data)
+    assert store.put_manifest("shop/api", data, OCI_MANIFEST, checked=False) == Digest.of(data)
     assert store.referrers("shop/api", OTHER) == ()
 
 
@@ -123,7 +123,7 @@ def test_referrers_are_found_by_subject() -> None:
         {"config": config, "subject": subject},
         {"subject": subject},
         {"config": config},
-        {"config": config, "subject": {**subject, "digest": str(sha256_digest(b"foreign"))}},
+        {"config": config, "subject": {**subject, "digest": str(Digest.of(b"foreign"))}},
     )
     for document in documents:
         store.put_manifest("a", json.dumps(document).encode(), OCI_MANIFEST)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import aiohttp
 
 from webhook.core.references import Digest
-from webhook.demo.documents import sha256_digest
 from webhook.demo.images import BuiltImage
 
 
@@ -17,7 +16,7 @@ async def upload_blob(
         begun.raise_for_status()
         location = begun.headers["Location"]
     async with session.put(
-        f"{url}{location}", params={"digest": str(sha256_digest(data))}, data=data, headers=headers
+        f"{url}{location}", params={"digest": str(Digest.of(data))}, data=data, headers=headers
     ) as ended:
         return ended.status
 

@@ -29,7 +29,6 @@ from webhook.demo.documents import (
     descriptor,
     encode,
     read_manifest,
-    sha256_digest,
 )
 
 pytestmark = pytest.mark.e2e
@@ -52,7 +51,7 @@ class HttpShelf:
 
     async def put_blob(self, path: str, data: bytes) -> Digest:
         """Push a blob by POST and PUT."""
-        digest = sha256_digest(data)
+        digest = Digest.of(data)
         begun = await self._ask("POST", f"{self.url}/v2/{path}/blobs/uploads/")
         location = urljoin(self.url, begun["Location"])
         await self._ask("PUT", f"{location}{'&' if '?' in location else '?'}digest={digest}", data)
@@ -63,7 +62,7 @@ class HttpShelf:
 
         Source: OCI Distribution Specification 1.1, "Pushing Manifests with Subject".
         """
-        digest = sha256_digest(data)
+        digest = Digest.of(data)
         await self._ask("PUT", f"{self.url}/v2/{path}/manifests/{tag or digest}", data, media_type)
         document = read_manifest(data)
         if document.subject is not None and not await self._lists(path, document.subject.digest):
@@ -156,9 +155,9 @@ class TestGoRegistry(RegistryContract):
         image = await subject.push_image()
         signature = await subject.push_image(subject=descriptor(OCI_MANIFEST, image))
 
-        listing = await subject.registry.referrers(subject.pinned(sha256_digest(image)), deadline=subject.deadline)
+        listing = await subject.registry.referrers(subject.pinned(Digest.of(image)), deadline=subject.deadline)
 
-        assert [entry.digest for entry in listing.descriptors] == [sha256_digest(signature)]
+        assert [entry.digest for entry in listing.descriptors] == [Digest.of(signature)]
         assert [entry.artifact_type for entry in listing.descriptors] == [EMPTY_CONFIG]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import Message, Scope
 
-from tests.server.clocks import TestClock
+from tests.fakes.clock import ManualClock
 from tests.server.gates import ScriptedGate
 from webhook.ports import Clock
 from webhook.server.app import AdmissionApp
@@ -45,7 +45,7 @@ class AppUnderTest:
 
     gate: ScriptedGate = field(default_factory=ScriptedGate)
     limits: Limits = field(default_factory=Limits)
-    clock: Clock = field(default_factory=TestClock)
+    clock: Clock = field(default_factory=ManualClock)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     output: StringIO = field(default_factory=StringIO)
     capacity: Capacity = field(init=False)

@@ -8,15 +8,16 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import trustme
 
+from tests.fakes.clock import ManualClock
 from tests.server.asgi import Reply
 from tests.server.certificates import TestAuthority
-from tests.server.clocks import TestClock
 from tests.server.gates import ScriptedGate
 from webhook.ports import Clock
 from webhook.server.listeners import ListenAddress
@@ -109,7 +110,7 @@ async def serving(
     options = ServeOptions(
         admission=ANY_PORT, metrics=ANY_PORT, tls=authority.files(), drain_seconds=0.0, grace_seconds=2.0
     )
-    time = clock or TestClock()
+    time = clock or ManualClock(datetime.now(UTC))
     output = StringIO()
     gate = gate or ScriptedGate()
     metrics = Metrics(clock=time, version="1.2.3")

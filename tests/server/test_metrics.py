@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from tests.core.given import digest, pod, policy, rule, use
-from tests.server.clocks import TestClock
+from tests.fakes.clock import ManualClock
 from webhook.core.policy import Exemption, Mode, Rule
 from webhook.core.problems import CODES, Unpinned
 from webhook.core.references import ImageReference
@@ -14,9 +14,9 @@ from webhook.ports import RootState
 from webhook.server.metrics import Metrics
 
 
-def metrics(clock: TestClock | None = None) -> Metrics:
+def metrics(clock: ManualClock | None = None) -> Metrics:
     """Return metrics on which nothing was counted yet."""
-    return Metrics(clock=clock or TestClock(), version="1.2.3")
+    return Metrics(clock=clock or ManualClock(datetime.now(UTC)), version="1.2.3")
 
 
 def value(of: Metrics, name: str, /, **labels: str) -> float | None:
@@ -64,11 +64,11 @@ def test_the_policy_in_force_is_one_series() -> None:
 
 def test_the_age_of_the_catalog_grows_between_scrapes() -> None:
     """The age is that of the moment it is asked for."""
-    clock = TestClock()
+    clock = ManualClock(datetime.now(UTC))
     measured = metrics(clock)
     measured.catalog_loaded(synced_at=clock.now() - timedelta(hours=1))
     measured.catalog_reloaded(ok=True)
-    clock.advance(timedelta(hours=1))
+    clock.advance(timedelta(hours=1).total_seconds())
     measured.exposition()
     assert value(measured, "catalog_age_seconds") == 7200
 
@@ -86,14 +86,14 @@ def test_hosts_that_nobody_listed_share_a_label() -> None:
 
 def test_the_age_of_trusted_roots_is_that_of_the_scrape() -> None:
     """Built-in roots have no age, those that never came are not loaded, and those not named any more disappear."""
-    clock = TestClock()
+    clock = ManualClock(datetime.now(UTC))
     measured = metrics(clock)
     fresh = RootState(source="tuf.example", loaded=True, refreshed_at=clock.now(), trouble=None)
     built_in = RootState(source="public-good", loaded=True, refreshed_at=None, trouble=None)
     missing = RootState(source="down.example", loaded=False, refreshed_at=None, trouble=None)
     shown = [fresh, built_in, missing]
     measured.watch_trust_roots(lambda: tuple(shown))
-    clock.advance(timedelta(hours=1))
+    clock.advance(timedelta(hours=1).total_seconds())
     measured.exposition()
     assert value(measured, "trust_root_age_seconds", source="tuf.example") == 3600
     assert value(measured, "trust_root_age_seconds", source="public-good") is None

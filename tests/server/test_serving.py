@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.server.clocks import TestClock
+from tests.fakes.clock import ManualClock
 from tests.server.gates import ScriptedGate, allowing, review, stuck
 from tests.server.serving import Connection, serving
 from webhook.core.verdicts import Decision
@@ -174,7 +175,7 @@ async def test_a_flood_is_asked_to_come_back(tmp_path: Path) -> None:
     """With every place taken, others hear 429 with Retry-After and keep their connections."""
     gate = ScriptedGate(stuck)
     async with (
-        serving(tmp_path, gate=gate, limits=Limits(max_reviews=1), clock=TestClock()) as served,
+        serving(tmp_path, gate=gate, limits=Limits(max_reviews=1), clock=ManualClock(datetime.now(UTC))) as served,
         served.connected() as first,
         served.connected() as second,
     ):

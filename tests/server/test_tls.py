@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from structlog.testing import CapturingLogger
 
+from tests.fakes.clock import ManualClock
 from tests.server.certificates import TestAuthority
-from tests.server.clocks import TestClock
 from webhook.server.tls import LiveCertificate, LoadedCertificate, TlsError, TlsFiles, load_certificate
 
 EC = trustme.KeyType.ECDSA
@@ -37,7 +37,7 @@ class Watched:
     """A live certificate, what it told, and what it logged."""
 
     def __init__(self, authority: TestAuthority, *, minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> None:
-        self.clock = TestClock()
+        self.clock = ManualClock(datetime.now(UTC))
         self.loads: list[LoadedCertificate | None] = []
         self.loaded = threading.Semaphore(0)
         self.logged = CapturingLogger()
@@ -199,7 +199,7 @@ def test_an_expired_certificate_makes_unready(authority: TestAuthority) -> None:
     authority.write_pair(not_after=datetime.now(UTC) + timedelta(hours=1))
     watched = Watched(authority)
     assert watched.live.readiness().ok
-    watched.clock.advance(timedelta(hours=2))
+    watched.clock.advance(timedelta(hours=2).total_seconds())
     check = watched.live.readiness()
     assert not check.ok
     assert check.detail.startswith("expired at ")
@@ -228,7 +228,7 @@ async def test_clients_must_show_a_certificate_of_the_client_ca(authority: TestA
     live = LiveCertificate(
         trusting,
         minimum_version=ssl.TLSVersion.TLSv1_2,
-        clock=TestClock(),
+        clock=ManualClock(datetime.now(UTC)),
         log=structlog.wrap_logger(CapturingLogger()),
         on_load=lambda _loaded: None,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from datetime import timedelta
 from typing import get_args
@@ -30,7 +29,7 @@ from webhook.demo.documents import OCI_MANIFEST, encode, read_manifest
 from webhook.demo.keys import SigningKey
 from webhook.demo.store import Store
 
-IMAGE = Digest(algorithm="sha256", hex=hashlib.sha256(b"image").hexdigest())
+IMAGE = Digest.of(b"image")
 RELEASE = Identity(
     subject="https://git.stand.test/shop/.ci/release.yml@refs/heads/main", issuer="https://token.stand.test"
 )

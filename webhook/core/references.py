@@ -10,6 +10,7 @@ Three rules hold here and nowhere else:
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -50,6 +51,11 @@ class Digest:
         if len(hexadecimal) != HEX_LENGTHS[algorithm] or not _HEX.fullmatch(hexadecimal):
             raise ParseError("", f"`{_clip(text)}` is not {HEX_LENGTHS[algorithm]} lower-case hexadecimal digits")
         return cls(algorithm=algorithm, hex=hexadecimal)
+
+    @classmethod
+    def of(cls, data: bytes) -> Digest:
+        """Return the SHA-256 digest of some bytes."""
+        return cls(algorithm="sha256", hex=hashlib.sha256(data).hexdigest())
 
     def __str__(self) -> str:
         """Write the digest as registries do."""

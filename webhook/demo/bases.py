@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from webhook.core.manifests import Platform
-from webhook.demo.documents import sha256_digest, timestamp
+from webhook.core.references import Digest
+from webhook.demo.documents import timestamp
 from webhook.demo.images import AMD64, DEFAULT_CREATED, BuiltImage, BuiltIndex, Child, build, chain_id, index
 from webhook.demo.layers import Compression, Entry, File, Layer, Link, MediaFamily
 
@@ -70,7 +71,7 @@ def dhi_index(bases: Sequence[BuiltImage], *, family: MediaFamily = MediaFamily.
         Child(
             image=base,
             platform=base.platform,
-            annotations={"com.docker.dhi.build.id": sha256_digest(base.config).hex[:32]},
+            annotations={"com.docker.dhi.build.id": Digest.of(base.config).hex[:32]},
         )
         for base in bases
     ]

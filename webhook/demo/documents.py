@@ -6,7 +6,6 @@ Docker are those of its "Image Manifest Version 2, Schema 2".
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
 import msgspec
@@ -36,7 +35,6 @@ __all__ = [
     "descriptor",
     "encode",
     "read_manifest",
-    "sha256_digest",
     "timestamp",
 ]
 
@@ -160,15 +158,10 @@ def read_manifest(data: bytes) -> AnyManifest:
         raise ParseError("", str(error)) from error
 
 
-def sha256_digest(data: bytes) -> Digest:
-    """Name `data` by its SHA-256."""
-    return Digest(algorithm="sha256", hex=hashlib.sha256(data).hexdigest())
-
-
 def descriptor(media_type: str, data: bytes, *, annotations: dict[str, str] | None = None) -> DescriptorDocument:
     """Point to `data`."""
     return DescriptorDocument(
-        media_type=media_type, digest=str(sha256_digest(data)), size=len(data), annotations=annotations
+        media_type=media_type, digest=str(Digest.of(data)), size=len(data), annotations=annotations
     )
 
 

@@ -29,7 +29,6 @@ from webhook.demo.documents import (
     RuntimeDocument,
     descriptor,
     encode,
-    sha256_digest,
     timestamp,
 )
 from webhook.demo.layers import Compression, Entry, Layer, MediaFamily
@@ -67,12 +66,12 @@ class BuiltImage:
     @property
     def digest(self) -> Digest:
         """The digest of the manifest: the name of the image."""
-        return sha256_digest(self.manifest)
+        return Digest.of(self.manifest)
 
     @property
     def config_digest(self) -> Digest:
         """The digest of the config."""
-        return sha256_digest(self.config)
+        return Digest.of(self.config)
 
     @property
     def document(self) -> ConfigDocument:
@@ -136,7 +135,7 @@ class BuiltIndex:
     @property
     def digest(self) -> Digest:
         """The digest of the index: the name of the image for all platforms."""
-        return sha256_digest(self.manifest)
+        return Digest.of(self.manifest)
 
 
 def build(

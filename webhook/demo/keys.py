@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
@@ -69,7 +68,7 @@ class SigningKey:
         """The SHA-256 of the public key's DER (SubjectPublicKeyInfo)."""
         encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         der = self.private.public_key().public_bytes(encoding, form)
-        return Digest(algorithm="sha256", hex=hashlib.sha256(der).hexdigest())
+        return Digest.of(der)
 
     @property
     def hint(self) -> str:

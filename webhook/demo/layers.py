@@ -13,7 +13,6 @@ from typing import assert_never
 import zstandard
 
 from webhook.core.references import Digest
-from webhook.demo.documents import sha256_digest
 
 __all__ = ["EMPTY_TAR", "Compression", "Entry", "File", "Layer", "Link", "MediaFamily", "compress", "merged", "tar"]
 
@@ -99,12 +98,12 @@ class Layer:
     @property
     def diff_id(self) -> Digest:
         """The digest of the uncompressed layer."""
-        return sha256_digest(self.tar)
+        return Digest.of(self.tar)
 
     @property
     def digest(self) -> Digest:
         """The digest of the blob."""
-        return sha256_digest(self.blob)
+        return Digest.of(self.blob)
 
     def recompressed(self, compression: Compression) -> Layer:
         """Return the same files in another packing: the diff ID stays, the digest does not."""

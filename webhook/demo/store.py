@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from webhook.core.errors import ParseError
 from webhook.core.references import Digest, ImageReference, Repository
-from webhook.demo.documents import AnyManifest, DescriptorDocument, read_manifest, sha256_digest
+from webhook.demo.documents import AnyManifest, DescriptorDocument, read_manifest
 
 __all__ = ["Refusal", "Store", "StoredManifest", "fallback_tag"]
 
@@ -67,7 +67,7 @@ class Store:
 
     def put_blob(self, repository: str, data: bytes, *, expected: Digest | None = None) -> Digest:
         """Keep a blob under its SHA-256, or under `expected`; a Refusal if it does not hash to that."""
-        digest = expected or sha256_digest(data)
+        digest = expected or Digest.of(data)
         _check_hash(data, digest)
         self._writable(repository).blobs[digest] = data
         return digest
@@ -88,7 +88,7 @@ class Store:
         points to blobs or children that the repository does not have. A missing subject is no reason (OCI Distribution
         Specification 1.1, "Pushing manifests with subject").
         """
-        digest = expected or sha256_digest(data)
+        digest = expected or Digest.of(data)
         _check_hash(data, digest)
         contents = self._writable(repository)
         if checked:

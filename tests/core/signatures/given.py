@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from tests.sigstore_stand.stand import STAND_NOW
@@ -18,7 +17,7 @@ from webhook.demo.signer import HONEST, Forgery, Signer
 
 def digest(seed: str) -> Digest:
     """Return the digest of some text: the same text, the same digest."""
-    return Digest(algorithm="sha256", hex=hashlib.sha256(seed.encode()).hexdigest())
+    return Digest.of(seed.encode())
 
 
 IMAGE = PinnedImage(repository=Repository.parse("registry.example/shop/api"), digest=digest("api"))

@@ -99,7 +99,7 @@ class DistributionRegistry:
                 return named
             get = self._client.request(endpoint, path, accept=MANIFEST_TYPES)
             found = await self._client.find(question, endpoint, get, max_bytes=MAX_MANIFEST_BYTES)
-            return None if found is None else _sha256(found.body)
+            return None if found is None else Digest.of(found.body)
 
         question = Question(doing="resolving a tag", where=repository.registry, deadline=deadline)
         return await self._mirrors.ask(question, repository, ask)
@@ -196,7 +196,3 @@ def _digest(header: str) -> Digest | None:
         return Digest.parse(header)
     except ParseError:
         return None
-
-
-def _sha256(data: bytes) -> Digest:
-    return Digest(algorithm="sha256", hex=hashlib.sha256(data).hexdigest())

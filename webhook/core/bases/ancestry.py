@@ -19,9 +19,7 @@ from webhook.core.references import Digest
 
 __all__ = ["Ancestry", "Closest", "LayerProof", "chain_ids", "only_empty_layers", "trace"]
 
-EMPTY_LAYERS = frozenset(
-    Digest(algorithm="sha256", hex=hashlib.sha256(bytes(size)).hexdigest()) for size in (0, 512, 1024, 10240)
-)
+EMPTY_LAYERS = frozenset(Digest.of(bytes(size)) for size in (0, 512, 1024, 10240))
 """Diff IDs of layers without a file: no bytes, one end-of-archive block, two (Go writes these), a GNU tar record."""
 
 

@@ -5,7 +5,6 @@ Source: sigstore/fulcio `docs/oid-info.md` for the extensions and names.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +34,7 @@ class CertificateIdentity:
     def fingerprint(self) -> Digest:
         """Return what tells this identity from every other: the SHA-256 of both parts as a JSON array."""
         encoded = json.dumps([self.issuer, self.subject]).encode()
-        return Digest(algorithm="sha256", hex=hashlib.sha256(encoded).hexdigest())
+        return Digest.of(encoded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

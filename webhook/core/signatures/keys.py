@@ -13,7 +13,6 @@ clients, and other tools, sign with SHA-256 on every curve and with pure Ed25519
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import assert_never
@@ -111,7 +110,7 @@ def usable_key(key: object, name: str) -> PublicKey:
             raise ParseError("", f"{name} is RSA with {key.key_size} bits; use 2,048 to 8,192")
         case EllipticCurvePublicKey() | RSAPublicKey() | Ed25519PublicKey():
             der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            return PublicKey(key=key, fingerprint=Digest(algorithm="sha256", hex=hashlib.sha256(der).hexdigest()))
+            return PublicKey(key=key, fingerprint=Digest.of(der))
         case _:
             kind = type(key).__name__.removesuffix("PublicKey")
             raise ParseError("", f"{name} is of the kind {kind}; use ECDSA, RSA or Ed25519")

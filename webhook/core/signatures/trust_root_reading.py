@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from webhook.core.errors import ParseError
@@ -30,7 +29,7 @@ def load_trust_root(data: bytes) -> TrustRoot:
         source = source.object("trustedRoot")
     document = json.dumps(source.members, separators=(",", ":"), sort_keys=True).encode()
     read_trusted_root(document)
-    return TrustRoot(digest=Digest(algorithm="sha256", hex=hashlib.sha256(document).hexdigest()), document=document)
+    return TrustRoot(digest=Digest.of(document), document=document)
 
 
 def check_for_certificates(root: TrustRoot) -> None:

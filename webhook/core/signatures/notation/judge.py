@@ -17,7 +17,6 @@ Timestamps beside the signature are not read: every certificate must be valid no
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -133,7 +132,7 @@ def _unrevoked(pointed_at: tuple[_Trusting, ...], chain: Chain, as_of: datetime)
     broken: list[BrokenSignature] = []
     unknown: list[Trouble] = []
     key = chain.leaf_key.fingerprint
-    subject = Digest(algorithm="sha256", hex=hashlib.sha256(chain.leaf.subject.rfc4514_string().encode()).hexdigest())
+    subject = Digest.of(chain.leaf.subject.rfc4514_string().encode())
     for one in pointed_at:
         judged = chain.certificates[: one.anchor + 1]
         try:
