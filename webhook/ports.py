@@ -18,7 +18,11 @@ from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
 
 __all__ = [
+    "ApiResource",
     "Clock",
+    "Cluster",
+    "ClusterTrouble",
+    "ClusterTroubleKind",
     "RawManifest",
     "ReferrerListing",
     "Registry",
@@ -151,6 +155,86 @@ class TrustSource(Protocol):
 
     def states(self) -> tuple[RootState, ...]:
         """Return how each source is, by name."""
+        ...
+
+
+class ClusterTroubleKind(Enum):
+    """Why an API server did not do what it was asked; the value is the clause that a user may read."""
+
+    UNREACHABLE = "the API server could not be reached"
+    TIMEOUT = "no answer in time"
+    UNAUTHORIZED = "the API server does not accept the credentials"
+    FORBIDDEN = "the API server does not allow it"
+    MISSING_API = "the API server does not know this kind"
+    EXPIRED = "the list changed too much while it was read"
+    CONFLICT = "somebody else changed it at the same time"
+    BAD_ANSWER = "the API server gave an answer that makes no sense"
+
+
+class ClusterTrouble(Exception):  # noqa: N818 - the domain's word; it is no error of ours
+    """The cluster is at fault, or the caller's rights are. `doing` is an activity ("listing pods in shop").
+
+    `detail` is what the API server said, printable and clipped; it never holds a secret.
+    """
+
+    def __init__(self, kind: ClusterTroubleKind, *, doing: str, detail: str = "") -> None:
+        super().__init__(f"{doing}: {kind.value}{f' ({detail})' if detail else ''}")
+        self.kind = kind
+        self.doing = doing
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiResource:
+    """A kind of objects as the Kubernetes API serves them. `group` is empty for the core group."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """What an object of this kind has as its `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+class Cluster(Protocol):
+    """A Kubernetes API server, for one caller. Every method raises `ClusterTrouble` and nothing else.
+
+    Objects come and go as JSON, byte for byte. A name or a selector of a caller is data: it can never become another
+    path or parameter.
+    """
+
+    def pages(
+        self, resource: ApiResource, *, namespace: str | None = None, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[bytes]:
+        """Yield the pages of a list, at most 500 objects each, in every namespace if none is named.
+
+        `selector` picks by labels; with `metadata_only` the items are PartialObjectMetadata. An object may come twice
+        where the list had to be continued at a later state; EXPIRED if it could not be continued at all.
+        Source: Kubernetes API concepts, "Retrieving large results sets in chunks" and "410 Gone responses".
+        """
+        ...
+
+    async def read(self, resource: ApiResource, *, namespace: str | None, name: str) -> bytes | None:
+        """Return one object, None if there is none of that name."""
+        ...
+
+    async def create(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> bytes:
+        """Create an object and return it as it was stored; CONFLICT if there is one of that name."""
+        ...
+
+    async def replace(self, resource: ApiResource, *, namespace: str | None, name: str, document: bytes) -> bytes:
+        """Replace an object and return it as it was stored.
+
+        CONFLICT if it is not in the state that `document` names (`metadata.resourceVersion`), or is gone.
+        """
+        ...
+
+    async def delete(self, resource: ApiResource, *, namespace: str | None, name: str, uid: str) -> bool:
+        """Delete exactly this object; False if it was gone or is another one by now."""
         ...
 
 

@@ -11,24 +11,21 @@ import pytest
 from tests.core.given import API, NOW, RELEASE, build, digest, pod, policy, use
 from tests.core.given import rule as a_rule
 from tests.core.json_schema import load_schema, violations
+from webhook.core.auditing.rows import row_of
 from webhook.core.bases.document import print_catalog, seal
 from webhook.core.policy import Mode, SignatureRequirement
 from webhook.core.problems import CODES, InvalidReference, Unsigned
 from webhook.core.references import BadReference
-from webhook.core.report import decision_report
+from webhook.core.reporting.document import plain_values
+from webhook.core.reporting.making import Heading, make_report
 from webhook.core.verdicts import Decision, Standing, Verdict
 
 
 def report(*verdicts: Verdict) -> Mapping[str, object]:
     """Return the report about one Pod with these verdicts."""
     decision = Decision(workload=pod(*(verdict.use for verdict in verdicts)), verdicts=verdicts)
-    document: Mapping[str, object] = json.loads(
-        json.dumps(
-            decision_report(
-                (decision,), policy=policy(), catalog_revision=digest("catalog"), generated_at=NOW, complete=True
-            )
-        )
-    )
+    heading = Heading(policy=policy(), catalog_revision=digest("catalog"), generated_at=NOW, complete=True)
+    document: Mapping[str, object] = json.loads(json.dumps(plain_values(make_report([row_of(decision)], heading))))
     return document
 
 

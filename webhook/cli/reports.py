@@ -17,10 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from webhook.cli.inputs import fail
+from webhook.core.auditing.rows import row_of
 from webhook.core.bases.catalog import Catalog
 from webhook.core.explain import full_text
 from webhook.core.policy import Policy
-from webhook.core.report import decision_report, table
+from webhook.core.reporting.document import plain_values
+from webhook.core.reporting.making import Heading, make_report
+from webhook.core.reporting.table import table
 from webhook.core.verdicts import Decision, Result
 
 __all__ = ["FORMATS", "deliver", "render"]
@@ -53,13 +56,13 @@ def render(
         return _for_people(decisions, wide=output == "wide", coloured=coloured)
     if output == "name":
         return "".join(f"{_kind(d)}/{d.workload.name}\n" for d in decisions if not d.allowed)
-    report = decision_report(
-        decisions,
+    heading = Heading(
         policy=policy,
         catalog_revision=catalog.revision if catalog else None,
         generated_at=generated_at,
         complete=complete,
     )
+    report = plain_values(make_report([row_of(decision) for decision in decisions], heading))
     if output == "yaml":
         text: str = yaml.safe_dump(report, sort_keys=False, allow_unicode=True)
         return text

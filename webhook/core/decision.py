@@ -233,7 +233,8 @@ def _with_pin_check(
     a pod at admission has been pinned by now if it ever will be.
     """
     will_be_pinned = policy.pin_tags and (
-        workload.source is Source.MANIFEST or (workload.source is Source.ADMISSION and workload.kind != "Pod")
+        workload.source is Source.MANIFEST
+        or (workload.source in {Source.ADMISSION, Source.CLUSTER} and workload.kind != "Pod")
     )
     if not wanted.pinned or reference.digest is not None or will_be_pinned:
         return judgement

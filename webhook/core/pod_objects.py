@@ -68,6 +68,12 @@ class Volume(msgspec.Struct, frozen=True, gc=False):
     image: ImageVolumeSource | None = None
 
 
+class SecretReference(msgspec.Struct, frozen=True, gc=False):
+    """A Secret in the pod's namespace."""
+
+    name: str | None = None
+
+
 class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A pod's spec. `containers` must be there: a spec read without it would be a pod without images."""
 
@@ -76,6 +82,8 @@ class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     ephemeral_containers: list[Container] | None = None
     volumes: list[Volume] | None = None
     node_name: str | None = None
+    service_account_name: str | None = None
+    image_pull_secrets: list[SecretReference] | None = None
 
 
 class Annotations(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from enum import Enum
 
 from webhook.core.references import BadReference, ImageReference
 
-__all__ = ["ContainerKind", "ImageUse", "Requester", "Source", "Workload"]
+__all__ = ["ContainerKind", "ImageUse", "Origin", "Requester", "Source", "Workload"]
 
 
 class ContainerKind(Enum):
@@ -25,7 +25,9 @@ class Source(Enum):
     ADMISSION = "admission"
     """The API server asks about it: tags have been pinned by now if they ever will be."""
     MANIFEST = "manifest"
-    """A file, or an object that lives in a cluster."""
+    """A file: whatever pins tags has not seen it yet."""
+    CLUSTER = "cluster"
+    """An object that lives in a cluster: as at admission, a pod has been pinned by now if it ever will be."""
     IMAGE = "image"
     """A bare image reference, with no object around it."""
 
@@ -55,6 +57,14 @@ class Requester:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The file in which an object stands, as it was named, and the line (from 1) on which its document begins."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """An object and all images it uses, in the order in which a person reads them.
 
@@ -62,6 +72,8 @@ class Workload:
     DELETE or CONNECT for admission, else CREATE. `no_images_because` says why an empty `uses` is right ("DELETE",
     "Service holds no pod"); it is None if and only if `uses` is not empty: an object in which nothing was found is not
     thereby approved. `mirror_pod` is true for the API's reflection of a static pod, confirmed by the node's identity.
+    `origin` is None for what stands in no file. `service_account` and `pull_secrets` are by whose credentials a node
+    would pull the images; the account is never empty where there is a pod.
     """
 
     kind: str
@@ -73,3 +85,6 @@ class Workload:
     no_images_because: str | None = None
     requester: Requester = Requester()
     mirror_pod: bool = False
+    origin: Origin | None = None
+    service_account: str = "default"
+    pull_secrets: tuple[str, ...] = ()

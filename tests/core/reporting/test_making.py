@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from hypothesis import given, settings
 
 from tests.core.given import API, ARM64, NOW, build, digest, policy, use
 from tests.core.json_schema import load_schema, violations
 from tests.core.problem_samples import RELEASE, TAGGED, decision, decisions, verdict
+from webhook.core.auditing.rows import row_of
 from webhook.core.facts import Trouble
 from webhook.core.policy import Case, Exemption, Mode, Requirements
 from webhook.core.problems import StaleBase, Unpinned, Unsigned, Unverifiable
 from webhook.core.references import BadReference
-from webhook.core.report import decision_report, table
+from webhook.core.reporting.document import plain_values
+from webhook.core.reporting.making import Heading, make_report
+from webhook.core.reporting.table import table
 from webhook.core.verdicts import Decision, Result, Standing
 from webhook.core.workloads import Source
 
@@ -24,9 +28,12 @@ UNSIGNED = Unsigned(expected=RELEASE)
 UNKNOWN = Unverifiable(trouble=Trouble(doing="a", where="b", why="c"))
 
 
-def report(*found: Decision) -> dict[str, object]:
+HEADING = Heading(policy=POLICY, catalog_revision=digest("catalog"), generated_at=NOW, complete=True)
+
+
+def report(*found: Decision, heading: Heading = HEADING) -> dict[str, Any]:
     """Return the report about these decisions."""
-    return decision_report(found, policy=POLICY, catalog_revision=digest("catalog"), generated_at=NOW, complete=True)
+    return plain_values(make_report([row_of(one) for one in found], heading))
 
 
 def test_the_report_of_one_workload() -> None:
@@ -119,13 +126,13 @@ def test_the_summary_counts_workloads_and_resolved_images() -> None:
 def test_what_is_not_known_is_null() -> None:
     """No catalog, no digest and no base are null; times are told in UTC."""
     broken = decision(verdict(use=replace(use(), image=BadReference(written="a\x1b", why="b"))), namespace=None)
-    document = decision_report(
-        (broken, decision(verdict(use=use(image=TAGGED)))),
+    heading = Heading(
         policy=POLICY,
         catalog_revision=None,
         generated_at=datetime(2026, 11, 23, 12, tzinfo=timezone(timedelta(hours=2))),
         complete=False,
     )
+    document = report(broken, decision(verdict(use=use(image=TAGGED))), heading=heading)
 
     assert document["metadata"]["catalogRevision"] is None
     assert document["metadata"]["generatedAt"] == "2026-11-23T10:00:00Z"
@@ -205,9 +212,7 @@ def test_the_table_notes_what_was_not_judged_as_usual() -> None:
 @settings(max_examples=60)
 def test_every_decision_can_be_reported(found: Decision) -> None:
     """Whatever was decided, the report is plain, printable and valid by its schema, and the table fits its headers."""
-    document = decision_report(
-        (found,), policy=POLICY, catalog_revision=None, generated_at=datetime(2026, 1, 1, tzinfo=UTC), complete=True
-    )
+    document = report(found)
     shown = table((found,), wide=True)
 
     assert document == json.loads(json.dumps(document))
