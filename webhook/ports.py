@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
 from webhook.core.facts import Trouble
+from webhook.core.inventory.resources import ApiResource
 from webhook.core.manifests import Descriptor
 from webhook.core.references import Digest, PinnedImage, Repository
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
@@ -25,6 +26,7 @@ __all__ = [
     "ClusterTroubleKind",
     "RawManifest",
     "ReferrerListing",
+    "Registries",
     "Registry",
     "RegistryTrouble",
     "RootState",
@@ -124,6 +126,24 @@ class Registry(Protocol):
         ...
 
 
+class Registries(Protocol):
+    """The registries of one run, asked by whose credentials one likes."""
+
+    def covers(self, pull_secret: bytes, repositories: Collection[Repository]) -> bool:
+        """Tell whether a pull secret (a Docker `config.json`) holds credentials for any of the repositories.
+
+        Raises DocumentError if it cannot be read; no message shows what an entry holds.
+        """
+        ...
+
+    async def opened(self, pull_secrets: tuple[bytes, ...]) -> Registry:
+        """Return the registries as they are asked with these pull secrets before the caller's own credentials.
+
+        The same ones are returned for the same secrets. Programs that a secret names are never run.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootState:
     """How one trusted root is. `source` names where it comes from, for logs and metrics.
@@ -168,6 +188,8 @@ class ClusterTroubleKind(Enum):
     MISSING_API = "the API server does not know this kind"
     EXPIRED = "the list changed too much while it was read"
     CONFLICT = "somebody else changed it at the same time"
+    REFUSED = "the API server refuses it"
+    UNAVAILABLE = "the API server has too much to do or is out of order"
     BAD_ANSWER = "the API server gave an answer that makes no sense"
 
 
@@ -182,22 +204,6 @@ class ClusterTrouble(Exception):  # noqa: N818 - the domain's word; it is no err
         self.kind = kind
         self.doing = doing
         self.detail = detail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiResource:
-    """A kind of objects as the Kubernetes API serves them. `group` is empty for the core group."""
-
-    group: str
-    version: str
-    kind: str
-    plural: str
-    namespaced: bool = True
-
-    @property
-    def api_version(self) -> str:
-        """What an object of this kind has as its `apiVersion`."""
-        return f"{self.group}/{self.version}" if self.group else self.version
 
 
 class Cluster(Protocol):

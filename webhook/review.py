@@ -12,26 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import or_
+from dataclasses import dataclass, field
+from functools import partial
 
-from webhook.collecting.images import collect_facts
 from webhook.core.bases.catalog import Catalog
 from webhook.core.decision import decide
-from webhook.core.evidence import Evidence, PlatformEvidence, verify
-from webhook.core.facts import Known, Learnt, Trouble
-from webhook.core.manifests import Descriptor, Malformed
-from webhook.core.policy import Mode, Policy, Requirements, Rule
+from webhook.core.evidence import Evidence
+from webhook.core.facts import Trouble
+from webhook.core.policy import Mode, Policy, Rule
 from webhook.core.questions import Question, ask
-from webhook.core.references import Digest, ImageReference, PinnedImage
-from webhook.core.rules.signatures import check_signatures
+from webhook.core.references import ImageReference
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
 from webhook.core.trust import Trust
 from webhook.core.verdicts import Decision
 from webhook.core.workloads import Workload
+from webhook.examining import Examinations, Examiner
 from webhook.layers import LayerInspector
-from webhook.ports import Clock, Registry, RegistryTrouble
+from webhook.ports import Clock, Registry
 
 __all__ = ["World", "review"]
 
@@ -46,7 +43,8 @@ class World:
     """Everything outside that a review may touch.
 
     `catalog` is the one in force, None if there is none yet; `roots` are the Sigstore roots that are refreshed in the
-    background, as far as they are known.
+    background, as far as they are known. With `examinations`, an image that another review of the run has asked about
+    is not asked about again.
     """
 
     registry: Registry
@@ -55,6 +53,7 @@ class World:
     catalog: Catalog | None
     roots: Mapping[TufMirror | PublicGood, TrustRoot | Trouble] = field(default_factory=dict)
     ceiling: Mode = Mode.ENFORCE
+    examinations: Examinations | None = None
 
 
 async def review(
@@ -73,14 +72,21 @@ async def review(
     """
     as_of = world.clock.now()
     questions = ask(workload, policy, as_of, rule=rule)
-    learnt = deadline - ENCODING_SECONDS
-    trust = Trust(catalog=world.catalog, as_of=as_of, roots=world.roots)
+    examiner = Examiner(
+        registry=world.registry,
+        layers=world.layers,
+        policy=policy,
+        trust=Trust(catalog=world.catalog, as_of=as_of, roots=world.roots),
+        share=workload.namespace or "",
+        deadline=deadline - ENCODING_SECONDS,
+    )
     turn = asyncio.Semaphore(IMAGES_AT_ONCE)
 
     async def examine(reference: ImageReference, asking: tuple[Question, ...]) -> tuple[ImageReference, Evidence]:
+        first = partial(examiner.examine, reference, asking)
         async with turn:
-            share = workload.namespace or ""
-            return await _examine(reference, asking, policy, world, trust=trust, share=share, deadline=learnt)
+            remembered = world.examinations.once(reference, asking, first) if world.examinations else first()
+            return reference, await remembered
 
     images = await asyncio.gather(*(examine(*pair) for pair in _by_image(questions).items()))
     return decide(
@@ -101,69 +107,3 @@ def _by_image(questions: tuple[Question, ...]) -> Mapping[ImageReference, tuple[
         if question.needs is not None and isinstance(question.use.image, ImageReference):
             asking[question.use.image] = (*asking.get(question.use.image, ()), question)
     return asking
-
-
-async def _examine(
-    reference: ImageReference,
-    asking: tuple[Question, ...],
-    policy: Policy,
-    world: World,
-    *,
-    trust: Trust,
-    share: str,
-    deadline: float,
-) -> tuple[ImageReference, Evidence]:
-    """Collect and verify; once more with the layers' content where a rule is satisfied but for that."""
-    needs = reduce(or_, (question.needs for question in asking if question.needs))
-    facts = await collect_facts(reference, needs, world.registry, deadline=deadline)
-    evidence = await asyncio.to_thread(verify, facts, policy, trust)
-    pending = _pending_layers(evidence, asking)
-    if not pending or not isinstance(evidence.image, Known) or evidence.image.value is None:
-        return reference, evidence
-    content = await _read_layers(evidence.image.value, pending, world.layers, share=share, deadline=deadline)
-    facts = replace(facts, layer_diff_ids=content)
-    return reference, await asyncio.to_thread(verify, facts, policy, trust)
-
-
-def _pending_layers(evidence: Evidence, questions: tuple[Question, ...]) -> tuple[Descriptor, ...]:
-    """Return the layers worth reading: some rule asks for the base, and the signatures it asks for are there.
-
-    Cheap before costly: nobody makes the gate read a byte of a layer that nobody trusted has signed.
-    """
-    if not isinstance(evidence.platforms, Known) or not any(_worth_reading(evidence, q) for q in questions):
-        return ()
-    return _distinct(evidence.platforms.value)
-
-
-def _worth_reading(evidence: Evidence, question: Question) -> bool:
-    wanted = question.outcome
-    if question.needs is None or not isinstance(wanted, Requirements):
-        return False
-    if wanted.base is None and not wanted.non_root:
-        return False
-    if wanted.signatures is None:
-        return True
-    return evidence.findings is not None and check_signatures(evidence.findings, wanted.signatures) is None
-
-
-def _distinct(platforms: tuple[PlatformEvidence, ...]) -> tuple[Descriptor, ...]:
-    return tuple({layer.digest: layer for platform in platforms for layer in platform.pending_layers}.values())
-
-
-async def _read_layers(
-    image: PinnedImage, layers: tuple[Descriptor, ...], inspector: LayerInspector, *, share: str, deadline: float
-) -> Mapping[Digest, Learnt[Digest] | Malformed]:
-    found = await asyncio.gather(
-        *(_read_layer(image, layer, inspector, share=share, deadline=deadline) for layer in layers)
-    )
-    return dict(zip((layer.digest for layer in layers), found, strict=True))
-
-
-async def _read_layer(
-    image: PinnedImage, layer: Descriptor, inspector: LayerInspector, *, share: str, deadline: float
-) -> Learnt[Digest] | Malformed:
-    try:
-        content = await inspector.diff_id(image, layer, share=share, deadline=deadline)
-    except RegistryTrouble as trouble:
-        return trouble.as_trouble()
-    return content if isinstance(content, Malformed) else Known(value=content)

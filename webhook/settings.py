@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from webhook.adapters.cache import CachingRegistry
-from webhook.adapters.clock import SystemClock
+from webhook.adapters.clock import StandingClock, SystemClock
 from webhook.adapters.registry.credential_files import ConfigSource, DockerConfigFile, FixedConfig
 from webhook.adapters.registry.credential_helpers import DockerCredentials
 from webhook.adapters.registry.credentials import usual_config_paths
 from webhook.adapters.registry.distribution import DistributionRegistry
 from webhook.adapters.registry.options import Proxies, Reach, RegistryOptions
+from webhook.adapters.registry.pull_secrets import PullSecretRegistries
 from webhook.adapters.registry.tls import read_authorities
 from webhook.adapters.trust import BackgroundTrust
 from webhook.core.contacts import leaves_images_open, listed_hosts
 from webhook.core.policy import Policy
-from webhook.ports import Clock, Registry, TrustSource
+from webhook.ports import Clock, Registries, Registry, TrustSource
 
 __all__ = [
     "RegistryFlags",
     "Surroundings",
     "docker_config",
+    "open_registries",
     "open_registry",
     "open_trust",
     "registry_options",
+    "standing_clock",
     "system_clock",
 ]
 
@@ -59,16 +63,38 @@ def system_clock() -> Clock:
     return SystemClock()
 
 
+def standing_clock(instant: datetime) -> Clock:
+    """Return a clock whose wall stands at an instant with a time zone, while seconds go on."""
+    return StandingClock(instant)
+
+
 @asynccontextmanager
 async def open_registry(policy: Policy, flags: RegistryFlags, around: Surroundings) -> AsyncIterator[Registry]:
     """Open the registries that a policy and the flags allow, with credentials and a memory.
 
     Raises DocumentError if a file that a flag names cannot be read or understood.
     """
-    credentials = DockerCredentials(docker_config(flags, around), environment=around.environment, clock=around.clock)
+    async with _opened(registry_options(policy, flags, around), docker_config(flags, around), around) as registry:
+        yield registry
+
+
+@asynccontextmanager
+async def open_registries(policy: Policy, flags: RegistryFlags, around: Surroundings) -> AsyncIterator[Registries]:
+    """Open registries that are also asked by the pull secrets of pods.
+
+    Raises DocumentError if a file that a flag names cannot be read or understood.
+    """
+    options, own = registry_options(policy, flags, around), docker_config(flags, around)
+    async with AsyncExitStack() as stack:
+        yield PullSecretRegistries(lambda config: stack.enter_async_context(_opened(options, config, around)), own)
+
+
+@asynccontextmanager
+async def _opened(options: RegistryOptions, config: ConfigSource, around: Surroundings) -> AsyncIterator[Registry]:
+    """Open the registries with the credentials of one config, and a memory."""
     registry = DistributionRegistry(
-        options=registry_options(policy, flags, around),
-        credentials=credentials,
+        options=options,
+        credentials=DockerCredentials(config, environment=around.environment, clock=around.clock),
         clock=around.clock,
         log=around.log,
         observe=around.observe,
