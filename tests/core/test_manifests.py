@@ -419,6 +419,28 @@ def test_a_config_needs_no_runtime_part() -> None:
     assert (config.user, config.labels) == ("", {})
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (
+            ["PATH=/bin", "NODE_VERSION=20.11.1", "YARN_VERSION=1.22", "DB_PASSWORD=20", "NODE_VERSION=20.12"],
+            [("NODE_VERSION", "20.12"), ("YARN_VERSION", "1.22")],
+        ),
+        ([None, 7, {}, "PYTHON_VERSION=3.13"], [("PYTHON_VERSION", "3.13")]),
+        (["NODE_VERSION=20\n", "NODE_VERSION=", "node_version=20", "_VERSION=1", f"A_VERSION={'1' * 65}"], []),
+        ([*["A=1"] * 1000, "NODE_VERSION=20"], []),
+        ("NODE_VERSION=20", []),
+        (None, []),
+    ],
+)
+def test_variables_that_name_versions_are_kept(variables: object, expected: list[tuple[str, str]]) -> None:
+    """Of the environment nothing is kept but short versions, and no image is refused for the rest of it."""
+    config = read_config(lambda c: c["config"].update(Env=variables))
+
+    assert isinstance(config, ImageConfig)
+    assert list(config.versions.items()) == expected
+
+
 def test_an_image_may_have_no_layers() -> None:
     """An image `FROM scratch` without content is well formed; that it stands on no base is for others to say."""
     empty = build(None, [])

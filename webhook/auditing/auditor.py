@@ -17,7 +17,7 @@ from webhook.core.policy import Policy
 from webhook.core.workloads import Workload
 from webhook.ports import Registries
 
-__all__ = ["Candidate", "open_judgement"]
+__all__ = ["Candidate", "Judgement", "open_judgement"]
 
 OpenRegistries = Callable[[Policy], AbstractAsyncContextManager[Registries]]
 Judgement = Callable[[Subject | Workload], Awaitable[Row]]
@@ -27,12 +27,14 @@ Judgement = Callable[[Subject | Workload], Awaitable[Row]]
 class Candidate:
     """What is judged by. With `before`, the policy that is in force now, rows tell what `policy` changes.
 
-    `rule_name` replaces the rules that namespaces pick; both policies have one of that name.
+    `rule_name` replaces the rules that namespaces pick; both policies have one of that name. `hints` says whether to
+    look for what would help with what is refused.
     """
 
     policy: Policy
     before: Policy | None = None
     rule_name: str | None = None
+    hints: bool = True
 
 
 @asynccontextmanager
@@ -51,7 +53,7 @@ async def open_judgement(
     """
     async with AsyncExitStack() as stack:
 
-        async def judge_under(policy: Policy) -> Judge:
+        async def judge_under(policy: Policy, *, hints: bool) -> Judge:
             around = surrounding(await stack.enter_async_context(open_registries(policy)))
             worlds = await stack.enter_async_context(Worlds(around))
             return Judge(
@@ -61,10 +63,11 @@ async def open_judgement(
                 deadline=deadline,
                 secrets=secrets,
                 rule=policy.rule_named(candidate.rule_name) if candidate.rule_name else None,
+                hints=hints,
             )
 
-        judge = await judge_under(candidate.policy)
-        before = await judge_under(candidate.before) if candidate.before else None
+        judge = await judge_under(candidate.policy, hints=candidate.hints)
+        before = await judge_under(candidate.before, hints=False) if candidate.before else None
 
         async def judged(thing: Subject | Workload) -> Row:
             if before is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 
+from webhook.auditing.hints import HintFinder
 from webhook.auditing.pull_secrets import PullSecrets, SecretsFound
 from webhook.auditing.worlds import Worlds
 from webhook.core.auditing.drift import Drift, Moved, compare_running
-from webhook.core.auditing.rows import Judged, Row, Seen, row_of
+from webhook.core.auditing.rows import Fix, Judged, Row, Seen, row_of
 from webhook.core.evidence import Evidence
 from webhook.core.inventory.live_objects import LivePods, Subject
 from webhook.core.policy import Policy, Rule
@@ -36,7 +38,8 @@ STATUS_FIELDS = {
 class Judge:
     """Judges under one policy, changing nothing. `deadline` ends the run, an instant on the clock's monotonic hand.
 
-    `secrets` is None where there is no cluster to read pull secrets from; `rule` replaces the namespaces' rules.
+    `secrets` is None where there is no cluster to read pull secrets from; `rule` replaces the namespaces' rules;
+    `hints` says whether to look for what would help with what is refused.
     """
 
     policy: Policy
@@ -45,6 +48,8 @@ class Judge:
     deadline: float
     secrets: PullSecrets | None = None
     rule: Rule | None = None
+    hints: bool = True
+    _finders: dict[int, HintFinder] = field(default_factory=dict, init=False)
 
     async def row(self, thing: Subject | Workload) -> Row:
         """Judge an object that lives in a cluster, or one that stands in a file."""
@@ -52,7 +57,8 @@ class Judge:
 
     async def _workload(self, workload: Workload) -> Row:
         world, _ = await self.worlds.world_for(workload, ())
-        return row_of(await self._review(workload, world))
+        row = row_of(await self._review(workload, world))
+        return replace(row, fixes=await self._fixes((world, judged) for judged in row.judged))
 
     async def _subject(self, subject: Subject) -> Row:
         """Judge an object and the pods that run for it.
@@ -65,15 +71,40 @@ class Judge:
         sheet = _Sheet(subject=subject)
         if subject.workload is not None:
             world = await self._world(subject.workload, sheet)
-            sheet.add(await self._review(subject.workload, world), Seen.SPEC, _pods_like(subject, subject.workload))
+            decision = await self._review(subject.workload, world)
+            sheet.add(world, decision, Seen.SPEC, _pods_like(subject, subject.workload))
         for alike in subject.live:
             world = await self._world(alike.workload, sheet)
             if not _is_told_by(subject.workload, alike.workload, self.policy):
-                sheet.add(await self._review(alike.workload, world), Seen.POD, alike.pods)
+                sheet.add(world, await self._review(alike.workload, world), Seen.POD, alike.pods)
             moved = self._moved(alike, world, sheet)
             if moved is not None:
-                sheet.add(await self._review(moved, world), Seen.RUNNING, alike.pods)
-        return sheet.row()
+                sheet.add(world, await self._review(moved, world), Seen.RUNNING, alike.pods)
+        return replace(sheet.row(), fixes=await self._fixes(sheet.judged))
+
+    async def _fixes(self, judged: Iterable[tuple[World, Judged]]) -> Mapping[str, tuple[Fix, ...]]:
+        """Look for what would help, by the credentials by which it was judged."""
+        if not self.hints:
+            return {}
+        by_world: dict[int, list[Judged]] = {}
+        for world, one in judged:
+            if id(world) not in self._finders:
+                self._finders[id(world)] = self._finder(world)
+            by_world.setdefault(id(world), []).append(one)
+        found = [await self._finders[world].fixes(ones) for world, ones in by_world.items()]
+        return {written: fixes for one in found for written, fixes in one.items()}
+
+    def _finder(self, world: World) -> HintFinder:
+        return HintFinder(
+            registry=world.registry,
+            judge=partial(self._review, world=world),
+            found_out=partial(_found_out, world=world),
+            policy=self.policy,
+            catalog=world.catalog,
+            clock=self.clock,
+            as_of=self.clock.now(),
+            deadline=self.deadline,
+        )
 
     async def _world(self, workload: Workload, sheet: _Sheet) -> World:
         found = await self.secrets.of(workload) if self.secrets else SecretsFound()
@@ -109,7 +140,7 @@ class Judge:
             use = uses.get((running.kind, running.container))
             if use is None:
                 continue
-            evidence = _found_out(use, world)
+            evidence = _found_out(use.image, world) if isinstance(use.image, ImageReference) else None
             drift = compare_running(use.image, running.image_id, evidence, self.policy)
             if isinstance(drift, Moved):
                 field_path = STATUS_FIELDS[running.kind]
@@ -126,18 +157,17 @@ class _Sheet:
     """A row in the making."""
 
     subject: Subject
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[tuple[World, Judged]] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
     doubts: dict[str, None] = field(default_factory=dict)
 
-    def add(self, decision: Decision, seen: Seen, pods: int) -> None:
+    def add(self, world: World, decision: Decision, seen: Seen, pods: int) -> None:
         """Add a decision. The same about other pods is counted, not said again."""
-        for index, judged in enumerate(self.judged):
-            alike = judged.decision.verdicts == decision.verdicts
-            if judged.seen is seen and alike:
-                self.judged[index] = Judged(decision=judged.decision, seen=seen, pods=judged.pods + pods)
+        for index, (_, judged) in enumerate(self.judged):
+            if judged.seen is seen and judged.decision.verdicts == decision.verdicts:
+                self.judged[index] = world, replace(judged, pods=judged.pods + pods)
                 return
-        self.judged.append(Judged(decision=decision, seen=seen, pods=pods))
+        self.judged.append((world, Judged(decision=decision, seen=seen, pods=pods)))
 
     def note(self, *notes: str) -> None:
         """Add what a reader must know, once."""
@@ -146,24 +176,22 @@ class _Sheet:
     def row(self) -> Row:
         """Return the row; doubts about credentials are told where something could not be found out."""
         key = self.subject.key
-        verdicts = (verdict for judged in self.judged for verdict in judged.decision.verdicts)
+        verdicts = (verdict for _, judged in self.judged for verdict in judged.decision.verdicts)
         unknown = any(isinstance(problem, Unverifiable) for verdict in verdicts for problem in verdict.problems)
         return Row(
             kind=printable(key.kind),
             namespace=key.namespace,
             name=printable(key.name),
             key=key,
-            judged=tuple(self.judged),
+            judged=tuple(judged for _, judged in self.judged),
             pods=self.subject.pods,
             notes=(*self.notes, *(self.doubts if unknown else ())),
         )
 
 
-def _found_out(use: ImageUse, world: World) -> Evidence | None:
-    """Return what the review of the pod found out about an image; None if it did not have to."""
-    if world.examinations is None or not isinstance(use.image, ImageReference):
-        return None
-    return world.examinations.about(use.image)
+def _found_out(image: ImageReference, world: World) -> Evidence | None:
+    """Return what the reviews of the run found out about an image; None if they did not have to."""
+    return world.examinations.about(image) if world.examinations else None
 
 
 def _is_told_by(owner: Workload | None, pod: Workload, policy: Policy) -> bool:

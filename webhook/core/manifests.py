@@ -9,6 +9,7 @@ shape may run. They are apart because signatures and attestations are manifests 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,8 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 MAX_LAYERS = 1000
 MAX_CHILDREN = 250
+MAX_VARIABLES = 1000
+"""How many environment variables are looked at."""
 
 INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -95,6 +98,7 @@ _RUNTIME_KEYS = frozenset(
         "Shell",
     }
 )
+_VERSION_VARIABLE = re.compile(r"([A-Z][A-Z0-9_]{0,62}_VERSION)=([0-9A-Za-z.+_-]{1,64})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +133,11 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """An image config; `diff_ids` are base first, top last, and only what the config claims."""
+    """An image config; `diff_ids` are base first, top last, and only what the config claims.
+
+    `versions` are environment variables such as `NODE_VERSION`, in their order: the author's words, which choose what
+    to propose. The other variables are not kept, for they may hold secrets.
+    """
 
     digest: Digest
     platform: Platform
@@ -137,6 +145,7 @@ class ImageConfig:
     user: str
     created: datetime | None
     labels: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_manifest(digest: Digest, media_type: str, data: bytes) -> Index | Manifest | Malformed:
@@ -309,7 +318,17 @@ def _read_config(manifest: Manifest, data: bytes) -> ImageConfig:
         user=runtime.text_or("User", ""),
         created=_read_instant(source, "created") if source.has("created") else None,
         labels=runtime.text_map("Labels"),
+        versions=_read_versions(runtime),
     )
+
+
+def _read_versions(runtime: JsonObject) -> Mapping[str, str]:
+    """Read the variables that name versions. Nothing is refused for what else `Env` holds: no verdict hangs on it."""
+    variables = runtime.members.get("Env")
+    if not isinstance(variables, list):
+        return {}
+    found = (_VERSION_VARIABLE.fullmatch(entry) for entry in variables[:MAX_VARIABLES] if isinstance(entry, str))
+    return {match[1]: match[2] for match in found if match}
 
 
 def _read_diff_id(text: str, *, path: str) -> Digest:

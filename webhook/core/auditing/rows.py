@@ -47,6 +47,7 @@ class FixKind(Enum):
 class Fix:
     """One thing that would help: `write` is the image to write, whole, `says` one sentence about it.
 
+    `write` is empty where all there is to say is that something obvious would not help.
     Nobody believes it: what it proposes is judged like everything else when it arrives.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from webhook.core.bases.catalog import BaseBuild
+from webhook.core.bases.software import software_of
 from webhook.core.problems import (
     EndOfLifeBase,
     LaggingBase,
@@ -178,7 +179,7 @@ def _best_match(problem: UnapprovedBase) -> str:
 
     1. A tag of the build that the image stands on, or comes near to, if that tag is approved.
     2. The approved tags of the same repository.
-    3. The approved repository whose last segment is that of the image's own base (`library/python` → `dhi.io/python`).
+    3. The approved repository that holds the software of the image's own base (`library/python` → `dhi.io/python`).
     4. The first of the list.
     """
     build = problem.unapproved or (problem.closest.build if problem.closest else None)
@@ -188,9 +189,10 @@ def _best_match(problem: UnapprovedBase) -> str:
             name = printable(f"{build.repository}:{tag}", MAX_PATTERN_CHARACTERS)
             if any(Glob(pattern).matches(name) for pattern in expected):
                 return name
-        alike = [name for name in expected if _last_segment(name) == build.repository.path.rpartition("/")[2]]
+        segment = build.repository.path.rpartition("/")[2]
+        alike = [name for name in expected if software_of(_last_segment(name)) == software_of(segment)]
         if alike:
-            return _concrete(alike[0])
+            return _concrete(min(alike, key=lambda name: _last_segment(name) != segment))
     return _concrete(expected[0]) if expected else "an approved base"
 
 
