@@ -15,7 +15,7 @@ from webhook.core.admission import parse_review
 from webhook.core.errors import ParseError
 from webhook.core.manifest_objects import bare_image, parse_object, parse_objects
 from webhook.core.references import BadReference, ImageReference
-from webhook.core.workloads import ContainerKind, Source, Workload
+from webhook.core.workloads import ContainerKind, Origin, Source, Workload
 
 
 def read(data: str | bytes, namespace: str | None = "default") -> list[Workload | str]:
@@ -69,6 +69,63 @@ def test_the_namespace_is_the_objects_own_else_the_default() -> None:
 def test_json_is_read_as_json(text: str) -> None:
     """A file that begins like JSON is JSON, tabs and all."""
     assert named(text) == ["Pod shop/api"]
+
+
+def origins(data: str) -> list[Origin | None]:
+    """Return where each object of a file stands."""
+    return [one.origin for one in read(data) if isinstance(one, Workload)]
+
+
+def test_an_object_knows_the_line_of_its_document() -> None:
+    """The line is that of the first key, below `---` and comments; an error before it changes nothing."""
+    data = f"# Source: api.yaml\n---\n# the gate\n{DEPLOYMENT}---\n- broken\n--- # again\n{DEPLOYMENT}"
+    second = 4 + DEPLOYMENT.count("\n") + 3
+
+    assert origins(data) == [Origin(file="api.yaml", line=4), Origin(file="api.yaml", line=second)]
+
+
+def test_the_items_of_a_list_stand_where_the_list_does() -> None:
+    """Objects of one list share the line of its document."""
+    whole = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [json.loads(POD)] * 2})
+
+    assert origins(f"kind: Service\napiVersion: v1\n---\n{whole}") == [
+        Origin(file="api.yaml", line=1),
+        *[Origin(file="api.yaml", line=4)] * 2,
+    ]
+
+
+@pytest.mark.parametrize(("text", "line"), [(POD, 1), (f"\n\n  {POD}", 3), ("\ufeff" + POD, 1), (f"{{\n{POD[1:]}", 1)])
+def test_json_begins_at_its_brace(text: str, line: int) -> None:
+    """What stands before the brace of a JSON object is no part of it."""
+    assert origins(text) == [Origin(file="api.yaml", line=line)]
+
+
+def test_an_origin_names_the_file_as_the_caller_did() -> None:
+    """A long name is shortened in an error, never in the origin: it is the name of a file."""
+    name = "deep/" * 60 + "api.yaml"
+    (found,) = parse_objects(POD.encode(), default_namespace=None, source_name=name)
+    (error,) = parse_objects(b"- a", default_namespace=None, source_name=name)
+
+    assert isinstance(found, Workload)
+    assert found.origin == Origin(file=name, line=1)
+    assert len(str(error)) < len(name)
+
+
+def test_an_object_from_elsewhere_stands_in_no_file() -> None:
+    """An object of a cluster has no origin, and neither has a bare image."""
+    assert parse_object(json.loads(POD), default_namespace=None).origin is None
+    assert bare_image("nginx", None).origin is None
+
+
+@given(st.lists(st.sampled_from([DEPLOYMENT, "# only a comment\n", "kind: Service\napiVersion: v1\n"]), max_size=6))
+def test_the_line_of_an_object_is_one_of_its_own(documents: list[str]) -> None:
+    """Wherever documents begin, the line named is the one on which the first key of the object stands."""
+    data = "---\n" + "---\n".join(f"# {number}\n{text}" for number, text in enumerate(documents))
+    lines = data.splitlines()
+
+    for origin in origins(data):
+        assert origin is not None
+        assert lines[origin.line - 1].startswith(("apiVersion:", "kind: Service"))
 
 
 def test_yaml_may_begin_with_a_brace() -> None:

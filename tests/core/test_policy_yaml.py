@@ -138,8 +138,10 @@ def test_keys_that_stand_twice_are_all_told() -> None:
 
 
 def test_a_stream_yields_its_documents() -> None:
-    """Documents come one by one, and an empty one is nothing."""
-    assert list(load_documents(b"a: 1\n---\n---\n[2]\n", max_bytes=100)) == [{"a": 1}, None, [2]]
+    """Documents come one by one with the line on which their content begins, and an empty one is nothing."""
+    documents = load_documents(b"# head\na: 1\n---\n---\n# below\n\n[2]\n", max_bytes=100)
+
+    assert list(documents) == [({"a": 1}, 2), (None, 4), ([2], 7)]
 
 
 def test_a_stream_with_a_key_twice_is_refused() -> None:

@@ -26,8 +26,8 @@ from webhook.core.pod_objects import (
     parse_error,
 )
 from webhook.core.reading.plain_text import printable
-from webhook.core.reading.yaml_documents import load_documents
-from webhook.core.workloads import ContainerKind, Source, Workload
+from webhook.core.reading.yaml_documents import YamlDocument, load_documents
+from webhook.core.workloads import ContainerKind, Origin, Source, Workload
 
 __all__ = ["bare_image", "parse_object", "parse_objects"]
 
@@ -40,19 +40,23 @@ def parse_objects(data: bytes, *, default_namespace: str | None, source_name: st
     """Read every object of a file of at most 64 MiB and 20,000 objects, in its order; empty documents are skipped.
 
     Never raises. An error's path begins with `source_name` and the number of the document, and where the file stops
-    being readable the last element is an error. An empty tuple means that the file holds no object at all.
+    being readable the last element is an error. An empty tuple means that the file holds no object at all. The origin
+    of an object is `source_name` and the line of its document; those of one list have the line of the list.
     """
-    objects = tuple(islice(_objects(data, default_namespace, printable(source_name)), MAX_OBJECTS + 1))
+    objects = tuple(islice(_objects(data, default_namespace, source_name), MAX_OBJECTS + 1))
     if len(objects) <= MAX_OBJECTS:
         return objects
     excess = ParseError(printable(source_name), f"holds more than {MAX_OBJECTS:,} objects")
     return (*objects[:MAX_OBJECTS], excess)
 
 
-def parse_object(document: Mapping[str, object], *, default_namespace: str | None) -> Workload:
+def parse_object(
+    document: Mapping[str, object], *, default_namespace: str | None, origin: Origin | None = None
+) -> Workload:
     """Read one object of a manifest or of a cluster; it is judged in its own namespace, else in the default one.
 
-    A ParseError says where the object is not what the Kubernetes API has there.
+    `origin` is the place in a file where it stands. A ParseError says where the object is not what the Kubernetes API
+    has there.
     """
     api_version, kind = _text(document, "apiVersion"), _text(document, "kind")
     group, slash, _ = api_version.partition("/")
@@ -72,6 +76,7 @@ def parse_object(document: Mapping[str, object], *, default_namespace: str | Non
         source=Source.MANIFEST,
         uses=image_uses(holder, before=None) if holder else (),
         no_images_because=None if holder else f"{shown_kind} is not a kind that holds a pod",
+        origin=origin,
     )
 
 
@@ -87,29 +92,32 @@ def bare_image(text: str, namespace: str | None) -> Workload:
     )
 
 
-def _objects(data: bytes, namespace: str | None, source: str) -> Iterator[Workload | ParseError]:
+def _objects(data: bytes, namespace: str | None, source_name: str) -> Iterator[Workload | ParseError]:
     """Yield the objects of all documents, and at the end what kept the rest from being read."""
-    number = 0
+    source, number = printable(source_name), 0
     try:
         for number, document in enumerate(_documents(data), start=1):
-            if document is not None:
-                yield from _flatten(document, namespace, f"{source}, document {number}", 0)
+            if document.value is not None:
+                origin = Origin(file=source_name, line=document.line)
+                yield from _flatten(document.value, namespace, origin, f"{source}, document {number}", 0)
     except DocumentError as error:
         yield from (_located(one, f"{source}, document {number + 1}") for one in error.errors)
     except ParseError as error:
         yield _located(error, f"{source}, document {number + 1}")
 
 
-def _documents(data: bytes) -> Iterator[object]:
+def _documents(data: bytes) -> Iterator[YamlDocument]:
     """Yield documents. JSON is read as JSON (YAML parsers stumble over its tabs), all else as YAML."""
-    if len(data) <= MAX_BYTES and data.lstrip()[:1] == b"{":
+    start = len(data) - len(data.lstrip())
+    if len(data) <= MAX_BYTES and data[start : start + 1] == b"{":
         try:
-            yield json.loads(data, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+            value = json.loads(data, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
         except (json.JSONDecodeError, UnicodeDecodeError):
             pass  # `{` begins a YAML mapping as well; its reader says what is wrong if it is neither
         except RecursionError:
             raise ParseError("", "is nested too deeply") from None
         else:
+            yield YamlDocument(value=value, line=1 + data.count(b"\n", 0, start))
             return
     yield from load_documents(data, max_bytes=MAX_BYTES)
 
@@ -128,7 +136,9 @@ def _no_constant(text: str) -> object:
     raise ParseError("", f"{text} is not valid JSON")
 
 
-def _flatten(document: object, namespace: str | None, where: str, depth: int) -> Iterator[Workload | ParseError]:
+def _flatten(
+    document: object, namespace: str | None, origin: Origin, where: str, depth: int
+) -> Iterator[Workload | ParseError]:
     """Yield the object, or those of the list that it is. As in the API machinery, `items` make a list.
 
     The items of a typed list (`PodList`) need not say their kind.
@@ -138,7 +148,7 @@ def _flatten(document: object, namespace: str | None, where: str, depth: int) ->
         return
     items = document.get("items")
     if not isinstance(items, list):
-        yield _object_or_error(document, namespace, where)
+        yield _object_or_error(document, namespace, origin, where)
         return
     if depth == MAX_LIST_DEPTH:
         yield ParseError(where, f"lists are nested deeper than {MAX_LIST_DEPTH}")
@@ -146,7 +156,7 @@ def _flatten(document: object, namespace: str | None, where: str, depth: int) ->
     inherited = _kind_of_items(document)
     for index, item in enumerate(items):
         whole = {**inherited, **item} if isinstance(item, dict) else item
-        yield from _flatten(whole, namespace, f"{where}, items[{index}]", depth + 1)
+        yield from _flatten(whole, namespace, origin, f"{where}, items[{index}]", depth + 1)
 
 
 def _kind_of_items(document: Mapping[str, object]) -> Mapping[str, object]:
@@ -157,10 +167,12 @@ def _kind_of_items(document: Mapping[str, object]) -> Mapping[str, object]:
     return {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix("List")}
 
 
-def _object_or_error(document: Mapping[str, object], namespace: str | None, where: str) -> Workload | ParseError:
+def _object_or_error(
+    document: Mapping[str, object], namespace: str | None, origin: Origin, where: str
+) -> Workload | ParseError:
     """Read one object; an error names where it stands."""
     try:
-        return parse_object(document, default_namespace=namespace)
+        return parse_object(document, default_namespace=namespace, origin=origin)
     except ParseError as error:
         return _located(error, where)
 

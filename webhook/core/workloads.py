@@ -7,7 +7,10 @@ from enum import Enum
 
 from webhook.core.references import BadReference, ImageReference
 
-__all__ = ["ContainerKind", "ImageUse", "Origin", "Requester", "Source", "Workload"]
+__all__ = ["STANDARD_INPUT", "ContainerKind", "ImageUse", "Origin", "Requester", "Source", "Workload"]
+
+STANDARD_INPUT = "standard input"
+"""The name of the file of an origin that is none."""
 
 
 class ContainerKind(Enum):

@@ -183,6 +183,16 @@ _ALL = (
         accept_from_path=_never,
     ),
     Tool(
+        name="pushgateway",
+        origin=GoProgram(
+            module="pushgateway",
+            package="github.com/prometheus/pushgateway",
+            release="github.com/prometheus/pushgateway",
+            stamps={"github.com/prometheus/common/version.Version": "{version}"},
+        ),
+        accept_from_path=_never,
+    ),
+    Tool(
         name="notation-sign",
         origin=GoProgram(module="notation", package=".", release="github.com/notaryproject/notation-go"),
         accept_from_path=_never,
@@ -202,6 +212,18 @@ _ALL = (
     Tool(
         name="buildah",
         origin=DebianProgram(package="buildah", unpack=False),
+        accept_from_path=_always,
+        optional=True,
+    ),
+    Tool(
+        name="chromium",
+        origin=DebianProgram(package="chromium", unpack=False),
+        accept_from_path=_always,
+        optional=True,
+    ),
+    Tool(
+        name="chromedriver",
+        origin=DebianProgram(package="chromium-driver", unpack=False),
         accept_from_path=_always,
         optional=True,
     ),
@@ -257,7 +279,8 @@ def _is_program(path: Path) -> bool:
     return path.is_file() and os.access(path, os.X_OK)
 
 
-def _cache_root() -> Path:
+def cache_root() -> Path:
+    """Return the folder in which whatever the tests fetch or build is kept."""
     if chosen := os.environ.get("DHIGATE_TOOLS_CACHE"):
         return Path(chosen).absolute()
     # An empty XDG_CACHE_HOME counts as unset, and so does a relative one (XDG Base Directory Specification).
@@ -267,7 +290,7 @@ def _cache_root() -> Path:
 
 def _cache_entry(tool: Tool) -> Path:
     """Return the folder of the cache that holds `tool` in exactly the version that is asked for now."""
-    return _cache_root() / f"{tool.name}-{_fingerprint(tool)[:16]}"
+    return cache_root() / f"{tool.name}-{_fingerprint(tool)[:16]}"
 
 
 def _place_in_entry(tool: Tool) -> Path:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import yaml
 
@@ -21,7 +21,7 @@ from webhook.core.errors import ParseError
 from webhook.core.reading.complaints import Complaints, Place
 from webhook.core.reading.plain_text import printable
 
-__all__ = ["load_document", "load_documents"]
+__all__ = ["YamlDocument", "load_document", "load_documents"]
 
 MAX_DEPTH = 64
 MAX_DOCUMENTS = 10_000
@@ -42,16 +42,23 @@ def load_document(data: bytes, complaints: Complaints, *, max_bytes: int) -> obj
     """
     events = _Events(data, max_bytes=max_bytes)
     documents = _documents(events, complaints)
-    document = next(documents, _NOTHING)
-    if document is _NOTHING:
+    document = next(documents, None)
+    if document is None:
         raise ParseError("", "is empty")
-    if next(documents, _NOTHING) is not _NOTHING:
+    if next(documents, None) is not None:
         raise ParseError("", "holds several documents; exactly one is expected")
-    return document
+    return document.value
 
 
-def load_documents(data: bytes, *, max_bytes: int) -> Iterator[object]:
-    """Yield the documents of a stream of at most `max_bytes` bytes; one that holds nothing is yielded as None.
+class YamlDocument(NamedTuple):
+    """One document of a stream, and the line (from 1) on which what it holds begins, below `---` and comments."""
+
+    value: object
+    line: int
+
+
+def load_documents(data: bytes, *, max_bytes: int) -> Iterator[YamlDocument]:
+    """Yield the documents of a stream of at most `max_bytes` bytes; the value of one that holds nothing is None.
 
     Raises ParseError where the stream is not YAML, and DocumentError where keys stand twice.
     """
@@ -59,9 +66,6 @@ def load_documents(data: bytes, *, max_bytes: int) -> Iterator[object]:
     for document in _documents(_Events(data, max_bytes=max_bytes), complaints):
         complaints.raise_if_any()
         yield document
-
-
-_NOTHING = object()
 
 
 class _Events:
@@ -85,12 +89,14 @@ class _Events:
             raise ParseError("", "holds characters that YAML does not allow") from None
 
 
-def _documents(events: _Events, complaints: Complaints) -> Iterator[object]:
+def _documents(events: _Events, complaints: Complaints) -> Iterator[YamlDocument]:
     events.next()  # the start of the stream
     for _ in range(MAX_DOCUMENTS):
         if isinstance(events.next(), yaml.StreamEndEvent):
             return
-        yield _Composer(events, complaints).compose(events.next(), Place(), 0)
+        first = events.next()
+        value = _Composer(events, complaints).compose(first, Place(), 0)
+        yield YamlDocument(value=value, line=_line_number(first.start_mark))
         events.next()  # the end of the document
     raise ParseError("", f"holds more than {MAX_DOCUMENTS:,} documents")
 
@@ -232,3 +238,7 @@ class _Mark(Protocol):
 
 def _line(mark: _Mark | None) -> str:
     return f"line {mark.line + 1}" if mark else "somewhere"
+
+
+def _line_number(mark: _Mark | None) -> int:
+    return mark.line + 1 if mark else 1

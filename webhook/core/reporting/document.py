@@ -41,6 +41,11 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     help: str
 
+    @property
+    def sentences(self) -> str:
+        """The message, and the advice if there is any, for formats that have one text for both."""
+        return f"{self.message}. Help: {self.help}." if self.help else f"{self.message}."
+
 
 class BaseDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The base that an image stands on; of several platforms the oldest. `created` is an instant by RFC 3339."""
@@ -113,6 +118,13 @@ class WorkloadDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     because: str | UnsetType = UNSET
     containers: tuple[ContainerDocument, ...]
 
+    @property
+    def unjudged(self) -> str | None:
+        """Why nothing was judged; None if something was, or if the object rightly has no images."""
+        if self.trouble:
+            return self.trouble
+        return None if self.containers or self.because else "nothing was judged"
+
 
 class ComparedDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The policy with which another one was compared."""
@@ -134,6 +146,11 @@ class MetadataDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     complete: bool
     as_of: str | UnsetType = UNSET
     compared_with: ComparedDocument | UnsetType = UNSET
+
+    @property
+    def hypothetical(self) -> bool:
+        """Whether this is about another day than its own, or about what changes between two policies."""
+        return self.as_of is not UNSET or self.compared_with is not UNSET
 
 
 class ChangesDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

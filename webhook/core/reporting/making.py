@@ -32,6 +32,7 @@ from webhook.core.reporting.document import (
 )
 from webhook.core.verdicts import Result, Standing, Verdict
 from webhook.core.wording.problems import Context, words_for
+from webhook.core.workloads import Origin
 
 __all__ = ["MAX_SHOWN_CHARACTERS", "Heading", "base_shown", "make_report", "note_shown"]
 
@@ -83,14 +84,18 @@ def note_shown(verdict: Verdict) -> str:
 def _metadata(heading: Heading) -> MetadataDocument:
     before = heading.compared_with
     return MetadataDocument(
-        policy=heading.policy.name,
+        policy=printable(heading.policy.name),
         policy_digest=str(heading.policy.digest),
         catalog_revision=str(heading.catalog_revision) if heading.catalog_revision else None,
         generated_at=_timestamp(heading.generated_at),
         complete=heading.complete,
         as_of=_timestamp(heading.as_of) if heading.as_of else UNSET,
-        compared_with=ComparedDocument(policy=before.name, policy_digest=str(before.digest)) if before else UNSET,
+        compared_with=_compared(before) if before else UNSET,
     )
+
+
+def _compared(before: Policy) -> ComparedDocument:
+    return ComparedDocument(policy=printable(before.name), policy_digest=str(before.digest))
 
 
 def _summary(rows: Sequence[Row]) -> SummaryDocument:
@@ -123,21 +128,25 @@ def _changes(rows: Sequence[Row]) -> ChangesDocument:
 def _workload(row: Row) -> WorkloadDocument:
     because = next((judged.decision.workload.no_images_because for judged in row.judged), None)
     return WorkloadDocument(
-        namespace=row.namespace,
-        kind=row.kind,
-        name=row.name,
-        api_version=row.key.api_version if row.key else UNSET,
-        uid=row.key.uid if row.key else UNSET,
-        origin=OriginDocument(file=printable(row.origin.file), line=row.origin.line) if row.origin else UNSET,
+        namespace=None if row.namespace is None else printable(row.namespace),
+        kind=printable(row.kind),
+        name=printable(row.name, MAX_SHOWN_CHARACTERS),
+        api_version=printable(row.key.api_version) if row.key else UNSET,
+        uid=printable(row.key.uid) if row.key else UNSET,
+        origin=_origin(row.origin) if row.origin else UNSET,
         pods=UNSET if row.pods is None else row.pods,
         result=row.result.value,
         allowed=row.allowed,
         change=row.change.value if row.change else UNSET,
         trouble=printable(row.trouble, MAX_SHOWN_CHARACTERS) if row.trouble else UNSET,
         notes=tuple(printable(note, MAX_SHOWN_CHARACTERS) for note in row.notes) or UNSET,
-        because=because or UNSET,
+        because=printable(because, MAX_SHOWN_CHARACTERS) if because else UNSET,
         containers=tuple(_containers(row)),
     )
+
+
+def _origin(origin: Origin) -> OriginDocument:
+    return OriginDocument(file=printable(origin.file, MAX_SHOWN_CHARACTERS), line=origin.line)
 
 
 def _containers(row: Row) -> Iterator[ContainerDocument]:
@@ -165,7 +174,7 @@ def _container(verdict: Verdict, judged: Judged, row: Row) -> ContainerDocument:
         rule=printable(verdict.rule.name),
         mode=verdict.mode.word,
         result=verdict.result.value,
-        signed_by=verdict.signed_by,
+        signed_by=tuple(printable(name) for name in verdict.signed_by),
         base=_base(standing) if standing else None,
         problems=(
             *(_problem(problem, verdict, judged, advice=False) for problem in verdict.problems),
