@@ -210,7 +210,8 @@ class Cluster(Protocol):
     """A Kubernetes API server, for one caller. Every method raises `ClusterTrouble` and nothing else.
 
     Objects come and go as JSON, byte for byte. A name or a selector of a caller is data: it can never become another
-    path or parameter.
+    path or parameter, and what can be none is REFUSED. A kind that the server does not know is MISSING_API, wherever
+    it is asked about.
     """
 
     def pages(
@@ -229,7 +230,10 @@ class Cluster(Protocol):
         ...
 
     async def create(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> bytes:
-        """Create an object and return it as it was stored; CONFLICT if there is one of that name."""
+        """Create an object and return it as it was stored.
+
+        CONFLICT if there is one of that name, or if its namespace is not there.
+        """
         ...
 
     async def replace(self, resource: ApiResource, *, namespace: str | None, name: str, document: bytes) -> bytes:

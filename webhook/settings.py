@@ -7,11 +7,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
 from webhook.adapters.cache import CachingRegistry
 from webhook.adapters.clock import StandingClock, SystemClock
+from webhook.adapters.cluster.flags import ClusterFlags
+from webhook.adapters.cluster.opening import open_api_server
 from webhook.adapters.registry.credential_files import ConfigSource, DockerConfigFile, FixedConfig
 from webhook.adapters.registry.credential_helpers import DockerCredentials
 from webhook.adapters.registry.credentials import usual_config_paths
@@ -22,12 +25,15 @@ from webhook.adapters.registry.tls import read_authorities
 from webhook.adapters.trust import BackgroundTrust
 from webhook.core.contacts import leaves_images_open, listed_hosts
 from webhook.core.policy import Policy
-from webhook.ports import Clock, Registries, Registry, TrustSource
+from webhook.ports import Clock, Cluster, Registries, Registry, TrustSource
 
 __all__ = [
+    "ClusterFlags",
+    "OpenCluster",
     "RegistryFlags",
     "Surroundings",
     "docker_config",
+    "open_cluster",
     "open_registries",
     "open_registry",
     "open_trust",
@@ -56,6 +62,15 @@ class Surroundings:
     log: FilteringBoundLogger
     serving: bool = False
     observe: Callable[[str, str], None] = lambda _registry, _outcome: None
+
+
+class OpenCluster(Cluster, Protocol):
+    """A cluster, and the namespace that counts where none is named: the context's, or the pod's own."""
+
+    @property
+    def default_namespace(self) -> str:
+        """Return its name."""
+        ...
 
 
 def system_clock() -> Clock:
@@ -105,6 +120,17 @@ async def _opened(options: RegistryOptions, config: ConfigSource, around: Surrou
             yield cache
         finally:
             await cache.close()
+
+
+@asynccontextmanager
+async def open_cluster(flags: ClusterFlags, around: Surroundings) -> AsyncIterator[OpenCluster]:
+    """Open the API server that the flags, the kubeconfig or the pod's own service account say.
+
+    Raises DocumentError or ParseError if that cannot be known or used; nothing has been asked yet.
+    """
+    proxies = _proxies(around.environment)
+    async with open_api_server(flags, environment=around.environment, proxies=proxies, clock=around.clock) as cluster:
+        yield cluster
 
 
 def open_trust(around: Surroundings, *, directory: Path | None = None) -> AbstractAsyncContextManager[TrustSource]:

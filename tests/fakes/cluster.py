@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tests.fakes.label_selectors import parse_selector
+from webhook.core.inventory.resources import NAMESPACES
 from webhook.ports import ApiResource, ClusterTrouble, ClusterTroubleKind
 
 __all__ = ["NAMESPACES", "FakeCluster", "ListExpiredError", "Manifest"]
@@ -18,7 +19,6 @@ __all__ = ["NAMESPACES", "FakeCluster", "ListExpiredError", "Manifest"]
 Manifest = dict[str, Any]
 """An object as JSON has it."""
 
-NAMESPACES = ApiResource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
 CREATED_AT = "2026-11-01T08:00:00Z"
 STAMPS = ("uid", "resourceVersion", "creationTimestamp")
 PRESENT = -1
@@ -69,8 +69,9 @@ class FakeCluster:
     `verb plural namespace[/name]`, with `*` for all namespaces, a `list` for each page; `selectors` those of the lists.
     """
 
-    def __init__(self, *, page_size: int = 500) -> None:
+    def __init__(self, *, page_size: int = 500, default_namespace: str = "default") -> None:
         self.page_size = page_size
+        self.default_namespace = default_namespace
         self.asked: list[str] = []
         self.selectors: list[str] = []
         self._objects: dict[ApiResource, dict[_Key, Manifest]] = {}
@@ -259,18 +260,21 @@ class FakeCluster:
             if namespace in (None, found["metadata"].get("namespace")) and matches(found["metadata"].get("labels", {}))
         ]
 
-    def _begin(self, verb: str, resource: ApiResource, namespace: str | None, name: str = "") -> None:
+    def _begin(self, verb: str, resource: ApiResource, namespace: str | None, name: str | None = None) -> None:
         """Record a question and refuse it if that is what was asked for."""
         place = namespace or ("*" if verb == "list" else "")
         self.asked.append(f"{verb} {resource.plural} {place}" + (f"/{name}" if name else ""))
+        said = [part for part in (namespace, name) if part is not None]
+        if any(part in ("", ".", "..") or "/" in part or "%" in part for part in said):
+            raise _trouble(ClusterTroubleKind.REFUSED, verb, resource, namespace, "it is no name")
         # A Role in a namespace speaks about that Namespace too.
-        where = namespace or (name if resource.plural == NAMESPACES.plural else "")
+        where = namespace or ((name or "") if resource.plural == NAMESPACES.plural else "")
         broken = next((each for each in self._breakdowns if each.strikes(verb, resource.plural, where)), None)
         if broken is not None:
             raise _trouble(broken.kind, verb, resource, namespace)
         if not self._is_allowed(verb, resource.plural, where):
-            said = f'User "somebody" cannot {verb} resource "{resource.plural}"'
-            raise _trouble(ClusterTroubleKind.FORBIDDEN, verb, resource, namespace, said)
+            why = f'User "somebody" cannot {verb} resource "{resource.plural}"'
+            raise _trouble(ClusterTroubleKind.FORBIDDEN, verb, resource, namespace, why)
         if resource in self._lacking:
             raise _trouble(ClusterTroubleKind.MISSING_API, verb, resource, namespace)
 
@@ -308,7 +312,8 @@ def _list_of(resource: ApiResource, items: list[Manifest], metadata: Manifest, *
         said = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
         short = [{**said, "metadata": item["metadata"]} for item in items]
         return {**said, "kind": "PartialObjectMetadataList", "metadata": metadata, "items": short}
-    if "." not in resource.group:  # the items of a list of a built-in kind do not say what they are
+    # The items of a list of a built-in kind do not say what they are.
+    if "." not in resource.group or resource.group.endswith(".k8s.io"):
         items = [{name: value for name, value in item.items() if name not in ("apiVersion", "kind")} for item in items]
     return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": items}
 

@@ -35,7 +35,7 @@ from webhook.adapters.registry.question import Question
 from webhook.adapters.registry.tls import TlsContexts
 from webhook.ports import Clock, RegistryTrouble, TroubleKind
 
-__all__ = ["Observe", "Transport"]
+__all__ = ["Observe", "Transport", "retry_after_seconds"]
 
 Observe = Callable[[str, str], None]
 """Told about every HTTP request: the host, or "other" for one that nobody listed, and the status or what failed."""
