@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.auditing.report_samples import report, workload
 from tests.fakes.clock import ManualClock
+from webhook.auditing.run_metrics import RunMetrics
 from webhook.cli.main import COMMANDS, UNBUILT, cli
 from webhook.cli.serve import serve
 from webhook.server.metrics import Metrics
@@ -190,19 +192,25 @@ def test_the_flags_of_the_server_are_documented() -> None:
             assert default == f"`{option.default}`"
 
 
-def test_the_metrics_are_documented() -> None:
-    """operations.md has every metric of ours, with its labels, and no other; what alerts ask for exists."""
-    found = {}
+def metrics() -> Iterator[tuple[str, set[str]]]:
+    """Yield every metric of ours, those of the server and those that an audit leaves behind, with its labels."""
     for collector, names in Metrics(clock=ManualClock(), version="1").registry._collector_to_names.items():
         shown = next((name for name in names if name.endswith("_total")), min(names, key=len, default=""))
         if shown.startswith("dhi_gate_"):
-            found[shown] = set(getattr(collector, "_labelnames", ()))
+            yield shown, set(getattr(collector, "_labelnames", ()))
+    for family in RunMetrics(report(workload()), duration_seconds=1.0, finished_at=ManualClock().now()).collect():
+        yield family.name, {label for sample in family.samples for label in sample.labels} - {"le"}
+
+
+def test_the_metrics_are_documented() -> None:
+    """operations.md has every metric of ours, with its labels, and no other; what alerts ask for exists."""
+    found = dict(metrics())
     rows = documented("dhi_gate_[a-z_]+")
     assert rows.keys() == found.keys()
     for name, labels in found.items():
         assert set(re.findall(r"`([a-z_]+)`", rows[name][0])) == labels, name
     mentioned = set(re.findall(r"dhi_gate_[a-z_]+", OPERATIONS))
-    assert {name.removesuffix("_bucket") for name in mentioned} == found.keys()
+    assert {re.sub("_(bucket|count|sum)$", "", name) for name in mentioned} == found.keys()
 
 
 def test_the_events_of_the_log_are_documented() -> None:

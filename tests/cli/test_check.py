@@ -5,97 +5,21 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from tests.loopback import loopback_registry
-from tests.shop import Shop
+from tests.cli.given import Workshop, deployment, open_workshop
 from webhook.cli.main import cli
-from webhook.core.bases.document import print_catalog
-from webhook.demo.images import push
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """A folder with policy and catalog, and a registry with a good and an unsigned image."""
-
-    folder: Path
-    good: str
-    unsigned: str
-    tagged: str
-    missing: str
-
-    def check(self, *arguments: str, stdin: bytes | None = None) -> Result:
-        """Run `dhi-gate check` with policy and catalog."""
-        documents = ["--policy", str(self.folder / "policy.yaml"), "--catalog", str(self.folder / "catalog.json")]
-        return CliRunner().invoke(cli, ["check", *documents, *arguments], input=stdin, env={"HOME": str(self.folder)})
-
-    def write(self, name: str, *documents: object) -> str:
-        """Write a manifest of these documents and return its path."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump_all(documents))
-        return str(path)
 
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """Return a workshop whose registry is up."""
-    folder = tmp_path_factory.mktemp("check")
-    shop = Shop()
-    shop.clock.advance((datetime.now(UTC) - shop.clock.now()).total_seconds())
-    shop.builds = (shop.record(shop.base),)
-    store = shop.registry.store
-    good = push(store, "shop/api", shop.app(), tag="1.0")
-    shop.release.sign_bundle(store, "shop/api", good)
-    unsigned = push(store, "shop/api", shop.app(name="unsigned"))
-    keys = {name: getattr(shop, name).public_pem for name in ("docker", "release")}
-    (folder / "policy.yaml").write_text(yaml.safe_dump(_policy(**keys)))
-    (folder / "catalog.json").write_bytes(print_catalog(shop.catalog))
-    with loopback_registry(store) as registry:
-        yield Workshop(
-            folder=folder,
-            good=f"{registry.host}/shop/api@{good}",
-            unsigned=f"{registry.host}/shop/api@{unsigned}",
-            tagged=f"{registry.host}/shop/api:1.0",
-            missing=f"{registry.host}/shop/none@{good}",
-        )
-
-
-def _policy(docker: str, release: str) -> dict[str, object]:
-    wanted = {"signatures": {"from": ["release"]}, "base": {}}
-    return {
-        "apiVersion": "dhi-gate.dev/v1alpha1",
-        "kind": "ImagePolicy",
-        "metadata": {"name": "trial"},
-        "spec": {
-            "authorities": [
-                {"name": "docker-dhi", "key": {"data": docker}},
-                {"name": "release", "key": {"data": release}},
-            ],
-            "bases": [{"repository": "dhi.io/python", "tags": ["3.13*"], "signedBy": ["docker-dhi"]}],
-            "rules": [
-                {"name": "watched", "namespaces": ["watched"], "mode": "warn", "require": wanted},
-                {"name": "strict", "require": wanted},
-            ],
-        },
-    }
-
-
-def deployment(image: str, **metadata: str) -> dict[str, object]:
-    """Return a Deployment of one container."""
-    template = {"spec": {"containers": [{"name": "api", "image": image}]}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "api", **metadata},
-        "spec": {"template": template},
-    }
+    with open_workshop(tmp_path_factory.mktemp("check")) as workshop:
+        yield workshop
 
 
 def test_good_image(workshop: Workshop) -> None:
@@ -229,7 +153,7 @@ def test_unpinned_tag_names_the_digest(workshop: Workshop) -> None:
     [
         ([], "name an image"),
         (["-f", "none.yaml"], "No such file"),
-        (["x", "-o", "sarif"], "not supported yet: --output sarif"),
+        (["x", "-o", "html"], "'html' is not one of 'table', 'wide', 'json'"),
         (["x", "--timeout", "soon"], "a duration is"),
         (["x", "--registry-mirror", "nonsense"], "FROM=TO"),
         (["x", "--registry-config", "/nonexistent/config.json"], "No such file"),

@@ -17,6 +17,8 @@ from tests.core.problem_samples import decision, verdict
 from webhook.cli.main import COMMANDS, cli
 from webhook.cli.options import DURATION, color_option, flag, registry_options, wants_colour
 from webhook.cli.reports import render
+from webhook.core.auditing.rows import row_of
+from webhook.core.reporting.making import Heading
 from webhook.settings import RegistryFlags
 
 
@@ -39,7 +41,7 @@ def test_help_fits_a_narrow_terminal(flag_name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["audit"], "not supported yet: audit"),
+        (["doctor"], "not supported yet: doctor"),
         (["dockerfile", "lint", "Dockerfile"], "not supported yet: dockerfile"),
         (["chek"], "no such command: chek, did you mean check?"),
         (["nonsense"], "No such command 'nonsense'"),
@@ -149,15 +151,8 @@ def test_colours(choice: str, environment: dict[str, str], *, to_terminal: bool,
 @pytest.mark.parametrize("coloured", [True, False])
 def test_a_table_is_coloured_as_was_decided(*, coloured: bool) -> None:
     """Whatever the terminal is, colours are there if they are wanted, and not a byte of them if they are not."""
-    text = render(
-        (decision(verdict()),),
-        "table",
-        policy=policy(),
-        catalog=None,
-        generated_at=NOW,
-        complete=True,
-        coloured=coloured,
-    )
+    heading = Heading(policy=policy(), catalog_revision=None, generated_at=NOW, complete=True)
+    text = render([row_of(decision(verdict()))], "table", heading, audit=False, coloured=coloured)
     assert ("\x1b[32mpass" in text) is coloured
     assert ("\x1b" in text) is coloured
 

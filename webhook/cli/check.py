@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from webhook.cli.inputs import CANNOT_TELL, fail, manifest_files, read_catalog, read_manifest, read_policy
+from webhook.cli.inputs import fail, read_catalog, read_policy
+from webhook.cli.objects import find_rule, objects_in_files
 from webhook.cli.options import (
     DURATION,
     catalog_option,
@@ -21,18 +22,19 @@ from webhook.cli.options import (
     flag,
     no_progress_option,
     policy_option,
-    refuse_unbuilt,
     registry_options,
     wants_colour,
 )
 from webhook.cli.reports import FORMATS, deliver, render
+from webhook.cli.statuses import FAIL_ON, exit_status
+from webhook.core.auditing.rows import row_of
 from webhook.core.bases.catalog import Catalog
 from webhook.core.contacts import refreshed_roots
 from webhook.core.errors import DocumentError, ParseError
-from webhook.core.manifest_objects import bare_image, parse_objects
+from webhook.core.manifest_objects import bare_image
 from webhook.core.policy import Policy, Rule
-from webhook.core.problems import Unverifiable
-from webhook.core.verdicts import Decision, Result
+from webhook.core.reporting.making import Heading
+from webhook.core.verdicts import Decision
 from webhook.core.workloads import Workload
 from webhook.layers import LayerInspector
 from webhook.review import World, review
@@ -41,7 +43,6 @@ from webhook.settings import RegistryFlags, Surroundings, open_registry, open_tr
 
 __all__ = ["check"]
 
-DENIED = 1
 REVIEWS_AT_ONCE = 32
 
 
@@ -51,11 +52,9 @@ REVIEWS_AT_ONCE = 32
 @flag("-R", "--recursive", is_flag=True, help="Look into folders below those of --filename.")
 @flag("-n", "--namespace", default="default", show_default=True, help="The namespace of what names none.")
 @flag("--rule", "rule_name", help="Judge by this rule instead of the namespace's.")
-@flag(
-    "--fail-on", type=click.Choice(["fail", "warn"]), default="fail", show_default=True, help="What makes the status 1."
-)
+@flag("--fail-on", type=click.Choice(FAIL_ON), default="fail", show_default=True, help="What makes the status 1.")
 @flag("--timeout", type=DURATION, default="30s", show_default=True, help="How long the run may take.")
-@flag("-o", "--output", default="table", show_default=True, help=f"One of {', '.join(FORMATS)}.")
+@flag("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="The form of the output.")
 @flag("--output-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the output there.")
 @no_progress_option
 @color_option
@@ -84,11 +83,10 @@ def check(
     The exit status is 0 if all would be admitted, 1 if anything would be denied, and 2 if anything could not be
     evaluated or the call was wrong.
     """
-    refuse_unbuilt(output, FORMATS, "--output")
     if not images and not filenames:
         raise click.UsageError("name an image, or a manifest with --filename")
     policy, catalog = read_policy(policy_file), read_catalog(catalog_file)
-    rule = _rule(policy, rule_name)
+    rule = find_rule(policy, rule_name)
     workloads, unreadable = _objects(images, filenames, namespace=namespace, recursive=recursive)
     around = Surroundings(environment=os.environ, clock=system_clock(), log=open_log(LogFormat.CONSOLE, sys.stderr))
     try:
@@ -98,19 +96,18 @@ def check(
             )
     except DocumentError as error:
         fail("dhi-gate check", error)
-    text = render(
-        decisions,
-        output,
+    heading = Heading(
         policy=policy,
-        catalog=catalog,
+        catalog_revision=catalog.revision if catalog else None,
         generated_at=around.clock.now(),
         complete=not unreadable,
-        coloured=wants_colour(color, os.environ, to_terminal=output_file is None and sys.stdout.isatty()),
     )
-    deliver(text, output_file)
+    coloured = wants_colour(color, os.environ, to_terminal=output_file is None and sys.stdout.isatty())
+    rows = [row_of(decision) for decision in decisions]
+    deliver(render(rows, output, heading, audit=False, coloured=coloured), output_file)
     for complaint in unreadable:
         click.echo(f"error: {complaint}", err=True)
-    sys.exit(_status(decisions, fail_on, complete=not unreadable))
+    sys.exit(exit_status(rows, fail_on, complete=not unreadable))
 
 
 def _shown(activity: str, *, shown: bool) -> AbstractContextManager[object]:
@@ -118,33 +115,18 @@ def _shown(activity: str, *, shown: bool) -> AbstractContextManager[object]:
     return Console(stderr=True).status(activity) if shown else nullcontext()
 
 
-def _rule(policy: Policy, name: str | None) -> Rule | None:
-    if name is None:
-        return None
-    rule = policy.rule_named(name)
-    if rule is None:
-        raise click.UsageError(f"the policy has no rule `{name}`: {', '.join(rule.name for rule in policy.rules)}")
-    return rule
-
-
 def _objects(
     images: tuple[str, ...], filenames: tuple[str, ...], *, namespace: str, recursive: bool
 ) -> tuple[tuple[Workload, ...], tuple[ParseError, ...]]:
     """Read everything that was named, in that order, and what of it could not be read."""
-    found = [*(bare_image(text, namespace) for text in images), *_from_files(filenames, namespace, recursive=recursive)]
+    found = [
+        *(bare_image(text, namespace) for text in images),
+        *objects_in_files(filenames, namespace, recursive=recursive),
+    ]
     return (
         tuple(entry for entry in found if isinstance(entry, Workload)),
         tuple(entry for entry in found if isinstance(entry, ParseError)),
     )
-
-
-def _from_files(filenames: tuple[str, ...], namespace: str, *, recursive: bool) -> Iterator[Workload | ParseError]:
-    for path in manifest_files(filenames, recursive=recursive):
-        name = str(path) if path else "standard input"
-        objects = parse_objects(read_manifest(path, sys.stdin), default_namespace=namespace, source_name=name)
-        if not objects:
-            yield ParseError(name, "holds no object")
-        yield from objects
 
 
 async def _decide(
@@ -175,13 +157,3 @@ async def _decide(
                 return await review(workload, policy, world, deadline=deadline, rule=rule)
 
         return await asyncio.gather(*(decide(workload) for workload in workloads))
-
-
-def _status(decisions: Sequence[Decision], fail_on: str, *, complete: bool) -> int:
-    """Return the exit status. What could not be evaluated comes first, even beside a definite denial."""
-    verdicts = [verdict for decision in decisions for verdict in decision.verdicts]
-    if not complete or any(isinstance(problem, Unverifiable) for verdict in verdicts for problem in verdict.problems):
-        return CANNOT_TELL
-    denied = any(not decision.allowed for decision in decisions)
-    warned = any(verdict.result is Result.WARN for verdict in verdicts)
-    return DENIED if denied or (fail_on == "warn" and warned) else 0

@@ -14,6 +14,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "serve": "webhook.cli.serve",
     "check": "webhook.cli.check",
+    "audit": "webhook.cli.audit",
     "catalog": "webhook.cli.catalog",
     "policy": "webhook.cli.policy",
     "schema": "webhook.cli.schema",
@@ -24,7 +25,7 @@ COMMANDS = {
 }
 """Where each command lives; it has the same name in its module."""
 
-UNBUILT = frozenset({"audit", "dockerfile", "inspect", "scan", "refresh", "doctor"})
+UNBUILT = frozenset({"dockerfile", "inspect", "scan", "refresh", "doctor"})
 """What the contract names and this version does not have."""
 
 

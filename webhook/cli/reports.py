@@ -1,4 +1,4 @@
-"""Printing decisions: a table and the full words for people, the report document for programs."""
+"""Printing what was decided, in every form: for people, for documents and for programs."""
 
 from __future__ import annotations
 
@@ -6,67 +6,48 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from datetime import datetime
-from io import StringIO
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import yaml
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from msgspec import UNSET
 
+from webhook.cli.drawing import draw
 from webhook.cli.inputs import fail
-from webhook.core.auditing.rows import row_of
-from webhook.core.bases.catalog import Catalog
+from webhook.core.auditing.rows import Row
 from webhook.core.explain import full_text
-from webhook.core.policy import Policy
-from webhook.core.reporting.document import plain_values
+from webhook.core.reporting.document import ReportDocument, plain_values
+from webhook.core.reporting.junit import junit
 from webhook.core.reporting.making import Heading, make_report
+from webhook.core.reporting.markdown import markdown
+from webhook.core.reporting.overview import overview
+from webhook.core.reporting.policy_reports import ReportApi, policy_reports
+from webhook.core.reporting.sarif import sarif
 from webhook.core.reporting.table import table
-from webhook.core.verdicts import Decision, Result
 
 __all__ = ["FORMATS", "deliver", "render"]
 
-FORMATS = ("table", "wide", "json", "yaml", "name")
-"""The values of `--output` that this version has."""
-
-COLOURS = {
-    Result.FAIL: "red",
-    Result.ERROR: "magenta",
-    Result.WARN: "yellow",
-    Result.PASS: "green",
-    Result.SKIP: "dim",
-}
-UNLIMITED_COLUMNS = 10_000
+# The dumper that is written in C says the same many times faster; it is there wherever the library was.
+_YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def render(
-    decisions: Sequence[Decision],
-    output: str,
-    *,
-    policy: Policy,
-    catalog: Catalog | None,
-    generated_at: datetime,
-    complete: bool,
-    coloured: bool,
+    rows: Sequence[Row], output: str, heading: Heading, *, audit: bool, coloured: bool, width: int | None = None
 ) -> str:
-    """Return the decisions in one of FORMATS, with a final line break."""
-    if output in {"table", "wide"}:
-        return _for_people(decisions, wide=output == "wide", coloured=coloured)
-    if output == "name":
-        return "".join(f"{_kind(d)}/{d.workload.name}\n" for d in decisions if not d.allowed)
-    heading = Heading(
-        policy=policy,
-        catalog_revision=catalog.revision if catalog else None,
-        generated_at=generated_at,
-        complete=complete,
-    )
-    report = plain_values(make_report([row_of(decision) for decision in decisions], heading))
-    if output == "yaml":
-        text: str = yaml.safe_dump(report, sort_keys=False, allow_unicode=True)
-        return text
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    """Return the rows in one of FORMATS, with a final line break.
+
+    The forms for people differ: a check tells every object in full, an `audit` folds what many objects share and
+    breaks its lines at `width` cells (None: nowhere).
+    """
+    report = make_report(rows, heading)
+    if output in PEOPLE:
+        wide = output == "wide"
+        if audit:
+            return draw(overview(report, wide=wide), coloured=coloured, width=width)
+        return _checked(rows, report, wide=wide, coloured=coloured)
+    return PRINTERS[output](report)
 
 
 def deliver(text: str, output_file: Path | None) -> None:
@@ -92,26 +73,66 @@ def _replace(output_file: Path, text: str) -> None:
         raise
 
 
-def _for_people(decisions: Sequence[Decision], *, wide: bool, coloured: bool) -> str:
+def _checked(rows: Sequence[Row], report: ReportDocument, *, wide: bool, coloured: bool) -> str:
     """Draw the table; below it, every decision that has something to say, in full."""
-    found = table(decisions, wide=wide)
-    drawn = Table(*found.headers, box=None, pad_edge=False)
-    for row, result in zip(found.rows, found.results, strict=True):
-        drawn.add_row(*(Text(cell, style=COLOURS[result] if cell == result.value else "") for cell in row))
-    console = Console(
-        file=StringIO(),
-        width=UNLIMITED_COLUMNS,
-        force_terminal=coloured,
-        # Said outright, because rich would not colour for a dumb terminal, which is what pipelines have.
-        color_system="standard" if coloured else None,
-        no_color=not coloured,
-        highlight=False,
+    drawn = draw((table(report.results, wide=wide),), coloured=coloured, width=None)
+    decisions = (judged.decision for row in rows for judged in row.judged)
+    troubled = (one for one in decisions if any(v.problems or v.advisories for v in one.verdicts))
+    return drawn + "".join(f"\n{full_text(decision)}\n" for decision in troubled)
+
+
+def _names(report: ReportDocument) -> str:
+    """Name what would not be admitted, `kind/name` like kubectl, which names no namespace here either.
+
+    What could not be looked at is not named: these lines end in other commands, and it may be a whole namespace.
+    """
+    refused = (one for one in report.results if not one.allowed and one.trouble is UNSET)
+    return "".join(f"{one.kind.lower()}/{one.name}\n" for one in refused)
+
+
+def _json(report: ReportDocument) -> str:
+    return _json_text(plain_values(report))
+
+
+def _yaml(report: ReportDocument) -> str:
+    return _yaml_text(plain_values(report))
+
+
+def _sarif(report: ReportDocument) -> str:
+    return _json_text(sarif(report, tool_version=metadata.version("dhi-gate")))
+
+
+def _policy_report(report: ReportDocument) -> str:
+    return _yaml_text(*policy_reports(report, ReportApi.POLICYREPORT))
+
+
+def _open_report(report: ReportDocument) -> str:
+    return _yaml_text(*policy_reports(report, ReportApi.OPENREPORTS))
+
+
+def _json_text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _yaml_text(*documents: Mapping[str, Any]) -> str:
+    """Return a stream of YAML documents, empty for none; several begin with `---` each."""
+    several = len(documents) > 1
+    text: str = yaml.dump_all(
+        documents, Dumper=_YAML_DUMPER, sort_keys=False, allow_unicode=True, explicit_start=several
     )
-    console.print(drawn)
-    lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
-    troubled = [d for d in decisions if any(v.problems or v.advisories for v in d.verdicts)]
-    return "\n".join([*lines, *(f"\n{full_text(decision)}" for decision in troubled)]) + "\n"
+    return text
 
 
-def _kind(decision: Decision) -> str:
-    return decision.workload.kind.lower()
+PEOPLE = ("table", "wide")
+PRINTERS: Mapping[str, Callable[[ReportDocument], str]] = {
+    "json": _json,
+    "yaml": _yaml,
+    "name": _names,
+    "markdown": markdown,
+    "sarif": _sarif,
+    "junit": junit,
+    "policyreport": _policy_report,
+    "openreports": _open_report,
+}
+FORMATS = (*PEOPLE, *PRINTERS)
+"""The values of `--output`."""

@@ -1,8 +1,9 @@
-"""Decisions → DecisionReport and table."""
+"""Decisions → DecisionReport."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -12,23 +13,19 @@ from hypothesis import given, settings
 from tests.core.given import API, ARM64, NOW, build, digest, policy, use
 from tests.core.json_schema import load_schema, violations
 from tests.core.problem_samples import RELEASE, TAGGED, decision, decisions, verdict
-from webhook.core.auditing.rows import row_of
+from tests.core.reporting.audits import COMPARED, COMPARISON, HEADING, HOSTILE, SHOP, container, judged, live
+from webhook.core.auditing.rows import Seen, error_row, row_of
 from webhook.core.facts import Trouble
-from webhook.core.policy import Case, Exemption, Mode, Requirements
-from webhook.core.problems import StaleBase, Unpinned, Unsigned, Unverifiable
+from webhook.core.policy import Exemption, Mode
+from webhook.core.problems import StaleBase, Unsigned, Unverifiable
 from webhook.core.references import BadReference
 from webhook.core.reporting.document import plain_values
 from webhook.core.reporting.making import Heading, make_report
-from webhook.core.reporting.table import table
-from webhook.core.verdicts import Decision, Result, Standing
-from webhook.core.workloads import Source
+from webhook.core.verdicts import Decision, Standing
 
 POLICY = policy()
 UNSIGNED = Unsigned(expected=RELEASE)
 UNKNOWN = Unverifiable(trouble=Trouble(doing="a", where="b", why="c"))
-
-
-HEADING = Heading(policy=POLICY, catalog_revision=digest("catalog"), generated_at=NOW, complete=True)
 
 
 def report(*found: Decision, heading: Heading = HEADING) -> dict[str, Any]:
@@ -143,84 +140,98 @@ def test_what_is_not_known_is_null() -> None:
     assert document["results"][0]["namespace"] is None
 
 
-def test_the_table_has_a_row_for_each_container() -> None:
-    """A row tells place, image, result, rule and codes; a wide one tells the evidence as well."""
-    standing = Standing(platform="linux/amd64", build=build(), age_days=3)
-    judged = decision(
-        verdict(Unpinned(reference=TAGGED, resolved=None), UNSIGNED, use=use(image=TAGGED)),
-        verdict(use=use(container="ok"), signed_by=("release",), standings=(standing,)),
-    )
-    narrow, wide = table((judged,), wide=False), table((judged,), wide=True)
+def test_what_others_wrote_is_printable_everywhere() -> None:
+    """Names of kinds, objects, containers, rules and files, notes and fixes: no character of them controls anything."""
+    texts = list(_texts(plain_values(make_report(HOSTILE, HEADING))))
 
-    assert narrow.headers == ("NAMESPACE", "KIND", "NAME", "CONTAINER", "IMAGE", "RESULT", "RULE", "CODES")
-    assert narrow.rows[0] == (
-        "shop",
-        "Pod",
-        "api",
-        "api",
-        "registry.example/shop/api:1.4.2",
-        "fail",
-        "everywhere",
-        "unpinned, unsigned",
-    )
-    assert narrow.results == (Result.FAIL, Result.PASS)
-    assert wide.headers == (*narrow.headers, "SIGNED BY", "BASE", "AGE", "NOTE")
-    assert wide.rows[1][8:] == ("release", f"dhi.io/python@{build().digest.short}", "3d", "")
+    assert all(text.isprintable() for text in texts)
+    assert "?evil" in texts
 
 
-def test_the_table_names_a_bare_image_once() -> None:
-    """An image without an object around it has no name but itself; beside an object those cells are empty."""
-    image = API.pinned(digest("api"))
-    found = decision(verdict(image=image, use=use(container="image", image=TAGGED)), kind="Image")
-    bare = replace(found, workload=replace(found.workload, source=Source.IMAGE, name=TAGGED.written))
-    alone, beside = table((bare,), wide=True), table((bare, decision(verdict())), wide=False)
+def test_a_row_that_could_not_be_judged_says_why() -> None:
+    """It has no containers, is not allowed, and makes no image count."""
+    row = error_row(kind="Namespace", namespace=None, name="locked", trouble="listing pods:\nnot allowed")
+    document = plain_values(make_report([row], HEADING))
 
-    assert alone.headers[:4] == ("NAMESPACE", "KIND", "IMAGE", "RESULT")
-    assert alone.rows[0][:4] == ("shop", "Image", f"{TAGGED.written}@{digest('api')}", "pass")
-    assert beside.headers[:5] == ("NAMESPACE", "KIND", "NAME", "CONTAINER", "IMAGE")
-    assert beside.rows[0][2:5] == ("", "", f"{TAGGED.written} @ {digest('api').short}")
-    assert beside.rows[1][2:4] == ("api", "api")
-
-
-def test_the_table_notes_what_was_not_judged_as_usual() -> None:
-    """Unchanged, exempt and excepted images, and objects without any, say so."""
-    case = Case(name="debugging", outcome=Requirements())
-    rows = table(
-        (
-            decision(
-                verdict(unchanged=True),
-                verdict(exemption=Exemption(reason="PLAT-112")),
-                verdict(case=case),
-            ),
-            decision(no_images_because="Service is not a kind that holds a pod", kind="Service", namespace=None),
-            decision(),
-        ),
-        wide=True,
-    ).rows
-
-    assert [row[-1] for row in rows] == [
-        "unchanged",
-        "exempt: PLAT-112",
-        "except debugging",
-        "Service is not a kind that holds a pod",
-        "nothing was judged",
+    assert document["results"] == [
+        {
+            "namespace": None,
+            "kind": "Namespace",
+            "name": "locked",
+            "result": "error",
+            "allowed": False,
+            "trouble": "listing pods: not allowed",
+            "containers": [],
+        }
     ]
-    assert {len(row) for row in rows} == {12}
+    assert document["summary"]["error"] == 1
+    assert document["summary"]["images"] == 0
+
+
+def test_the_report_of_what_lives_in_a_cluster() -> None:
+    """It has the identity of the object, pods, drift, notes and fixes; pods that name the same say it once."""
+    document = plain_values(make_report(SHOP, HEADING))
+    web = next(entry for entry in document["results"] if entry["name"] == "web")
+
+    assert violations(document, load_schema("report")) == ()
+    assert (web["apiVersion"], web["uid"], web["pods"]) == ("apps/v1", "uid-prod-shop-web", 40)
+    assert [(one["name"], one["seen"], one["pods"]) for one in web["containers"]] == [
+        ("web", "spec", 40),
+        ("proxy", "spec", 40),
+        ("web", "running", 12),
+    ]
+    assert [fix["kind"] for fix in web["containers"][0]["fixes"]] == ["base", "newest", "pin"]
+    assert "fixes" not in web["containers"][1]
+
+
+def test_pods_that_name_what_their_template_names_are_not_told_twice() -> None:
+    """What an injected container adds is told; what the template said already is not."""
+    template = judged(container("api"), pods=2)
+    pods = judged(container("api"), container("injected"), seen=Seen.POD, pods=2)
+    document = make_report([live("shop", "Deployment", "api", template, pods, pods=2)], HEADING)
+
+    assert [(one.name, one.seen) for one in document.results[0].containers] == [("api", "spec"), ("injected", "pod")]
+
+
+def test_compared_policies_list_what_changes() -> None:
+    """What stays the same is counted only, and both policies are named."""
+    document = plain_values(make_report(COMPARED, COMPARISON))
+
+    assert violations(document, load_schema("report")) == ()
+    assert document["metadata"]["comparedWith"] == {
+        "policy": "current",
+        "policyDigest": str(digest("policy")),
+    }
+    assert document["summary"]["changes"] == {"newlyRefused": 2, "newlyAdmitted": 1, "same": 36}
+    assert document["summary"]["workloads"] == 39
+    assert [entry["change"] for entry in document["results"]] == ["newly-refused", "newly-refused", "newly-admitted"]
+
+
+def test_another_day_is_named() -> None:
+    """A report about another day than its own says which."""
+    heading = replace(HEADING, as_of=NOW + timedelta(days=30))
+
+    assert report(decision(verdict()), heading=heading)["metadata"]["asOf"] == "2026-12-23T12:00:00Z"
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in plain values, keys aside."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from _texts(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry)
 
 
 @given(decisions)
 @settings(max_examples=60)
 def test_every_decision_can_be_reported(found: Decision) -> None:
-    """Whatever was decided, the report is plain, printable and valid by its schema, and the table fits its headers."""
+    """Whatever was decided, the report is plain, printable and valid by its schema."""
     document = report(found)
-    shown = table((found,), wide=True)
 
     assert document == json.loads(json.dumps(document))
     assert violations(document, load_schema("report")) == ()
-    assert all(len(row) == len(shown.headers) for row in shown.rows)
-    assert all(cell.isprintable() for row in shown.rows for cell in row)
-    for container in document["results"][0]["containers"]:
-        assert container["image"].isprintable()
-        for problem in container["problems"]:
-            assert problem["message"].isprintable()
-            assert problem["help"].isprintable()
+    assert all(text.isprintable() for text in _texts(document))

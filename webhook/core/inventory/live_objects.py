@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from webhook.core.errors import ParseError
 from webhook.core.workloads import ContainerKind, Workload
 
-__all__ = ["LiveObject", "LivePods", "ObjectKey", "RunningContainer", "Subject"]
+__all__ = ["LiveObject", "LivePods", "ObjectKey", "RunningContainer", "Subject", "UnreadableObject"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +37,39 @@ class RunningContainer:
 class LiveObject:
     """One object as a list of the API server has it. `owner` is its controller, None if it has none.
 
-    `workload` is what admission would judge. `lives` is true for a pod that has not ended.
+    `workload` is what admission would judge. `lives` is true for a pod that has not ended. `wants_pods` is true for
+    what makes pods on behalf of its owner and is not done: a ReplicaSet or ReplicationController with replicas, a Job
+    that has not ended.
     """
 
     key: ObjectKey
     owner: ObjectKey | None
     workload: Workload
     lives: bool = False
+    wants_pods: bool = False
     running: tuple[RunningContainer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LivePods:
-    """Pods of one owner that are alike in what they name and in what they run.
+class UnreadableObject:
+    """An object of which nothing can be judged, and why. `uid` is empty where not even that can be read.
 
-    `workload` is the first of them, `pods` how many there are.
+    `error` has its path inside the object. It must be told: what cannot be read is not thereby approved.
+    """
+
+    kind: str
+    namespace: str | None
+    name: str
+    uid: str
+    error: ParseError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePods:
+    """Pods of one owner that are alike in what they name, by whose credentials it is pulled, and in what they run.
+
+    `workload` is the first of them by name, `pods` how many there are. None at all are there of what an object under
+    the owner wants to run and does not (a ReplicaSet whose pods are refused); `workload` is that object then.
     """
 
     workload: Workload
@@ -64,7 +83,8 @@ class Subject:
 
     `workload` is what the owner itself names; None for an owner of a kind that holds no pod the audit can read (an
     Argo Rollout) or that the caller may not read. For a pod without an owner it is the pod, whose row it then is.
-    `live` has each different kind of live pods once, the most frequent first; empty if nothing runs.
+    `live` has each different kind of live pods once, the most frequent first. It is empty only if nothing runs and
+    there is a `workload`: no subject is without something to judge.
     """
 
     key: ObjectKey

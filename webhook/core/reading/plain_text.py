@@ -6,7 +6,7 @@ ones that reorder text) could forge lines of a message or make the API server dr
 
 from __future__ import annotations
 
-__all__ = ["clip", "clip_bytes", "listing", "printable"]
+__all__ = ["clip", "clip_bytes", "counted", "listing", "printable"]
 
 ELLIPSIS = "..."
 
@@ -43,3 +43,8 @@ def listing(items: tuple[str, ...], *, limit: int = 160) -> str:
             return f"{', '.join(shown)} and {len(items) - index} more"
         shown.append(text)
     return ", ".join(shown)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which forms its plural by an `s`: `1 pod`, `12,000 pods`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

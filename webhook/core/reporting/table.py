@@ -1,81 +1,85 @@
-"""Decisions → the rows of a table: one for each container, one for each object without images."""
+"""The document → a table with a row for each container, and one for each object without images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from webhook.core.explain import shown_image
-from webhook.core.reading.plain_text import printable
-from webhook.core.reporting.making import MAX_SHOWN_CHARACTERS, base_shown, note_shown
-from webhook.core.verdicts import Decision, Result, Verdict
-from webhook.core.workloads import Source
+from msgspec import UNSET
 
-__all__ = ["Table", "table"]
+from webhook.core.reporting.document import ContainerDocument, WorkloadDocument
+from webhook.core.reporting.folding import short_digest, shown_image
+from webhook.core.reporting.layout import Grid, Span, result_span
 
-COLUMNS = ("NAMESPACE", "KIND", "NAME", "CONTAINER", "IMAGE", "RESULT", "RULE", "CODES")
+__all__ = ["BARE_IMAGE", "table"]
+
+COLUMNS = ("NAMESPACE", "KIND", "NAME", "PODS", "CONTAINER", "IMAGE", "SEEN", "RESULT", "RULE", "CODES")
 EVIDENCE_COLUMNS = ("SIGNED BY", "BASE", "AGE", "NOTE")
-COLUMNS_OF_OBJECTS = frozenset({"NAME", "CONTAINER"})
-"""What an image that was asked about by itself does not have; left out where there is nothing else."""
+COLUMNS_OF_SOME = frozenset({"NAME", "CONTAINER", "PODS", "SEEN"})
+"""What an image that was asked about by itself, or an object that lives in no cluster, does not have; left out where
+nothing has it."""
+BARE_IMAGE = "Image"
+"""The kind of an image that was asked about by itself."""
+BAD_REFERENCE = "bad-reference"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Rows of printable text under headers. `results` has the result of each row, for colours."""
-
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    results: tuple[Result, ...]
-
-
-def table(decisions: Sequence[Decision], *, wide: bool) -> Table:
+def table(results: Sequence[WorkloadDocument], *, wide: bool) -> Grid:
     """Return a row for each container, and one for each object without images.
 
     `wide` adds the evidence, and shows digests whole.
     """
     headers = (*COLUMNS, *EVIDENCE_COLUMNS) if wide else COLUMNS
-    cells = [row for decision in decisions for row in _rows(decision, wide=wide)]
+    rows = [row for workload in results for row in _rows(workload, wide=wide)]
     shown = tuple(
         number
         for number, header in enumerate(headers)
-        if header not in COLUMNS_OF_OBJECTS or any(row[number] for _, row in cells)
+        if header not in COLUMNS_OF_SOME or any(row[number] for row in rows)
     )
-    return Table(
+    result = headers.index("RESULT")
+    return Grid(
         headers=tuple(headers[number] for number in shown),
-        rows=tuple(tuple(row[number] for number in shown) for _, row in cells),
-        results=tuple(result for result, _ in cells),
+        rows=tuple(
+            tuple(result_span(row[number]) if number == result else Span(text=row[number]) for number in shown)
+            for row in rows
+        ),
+        numbers=frozenset({"PODS"}),
     )
 
 
-def _rows(decision: Decision, *, wide: bool) -> Iterator[tuple[Result, tuple[str, ...]]]:
-    """Yield result and cells of each row."""
-    workload = decision.workload
-    is_bare = workload.source is Source.IMAGE
-    place = (workload.namespace or "", workload.kind, "" if is_bare else printable(workload.name))
-    if not decision.verdicts:
-        note = workload.no_images_because or "nothing was judged"
-        yield decision.result, (*place, "", "", decision.result.value, "", "", "", "", "", note)
-    for verdict in decision.verdicts:
-        standing = base_shown(verdict)
-        codes = dict.fromkeys(problem.code for problem in (*verdict.problems, *verdict.advisories))
+def _rows(workload: WorkloadDocument, *, wide: bool) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each row."""
+    is_bare = workload.kind == BARE_IMAGE
+    place = (workload.namespace or "", workload.kind, "" if is_bare else workload.name)
+    if not workload.containers:
+        note = workload.unjudged or workload.because or ""
+        yield (*place, _number(workload.pods), "", "", "", workload.result, "", "", "", "", "", note)
+    for container in workload.containers:
+        base = container.base
         yield (
-            verdict.result,
-            (
-                *place,
-                "" if is_bare else printable(verdict.use.container),
-                _whole_image(verdict) if wide else shown_image(verdict),
-                verdict.result.value,
-                printable(verdict.rule.name),
-                ", ".join(codes),
-                ", ".join(verdict.signed_by),
-                f"{standing.build.repository}@{standing.build.digest.short}" if standing else "",
-                f"{standing.age_days}d" if standing else "",
-                note_shown(verdict),
-            ),
+            *place,
+            _number(container.pods),
+            "" if is_bare else container.name,
+            _whole_image(container) if wide else _quoted_image(container),
+            container.seen or "",
+            container.result,
+            container.rule,
+            ", ".join(dict.fromkeys(problem.code for problem in container.problems)),
+            ", ".join(container.signed_by),
+            f"{base.repository}@{short_digest(base.digest)}" if base else "",
+            f"{base.age_days}d" if base else "",
+            container.note or "",
         )
 
 
-def _whole_image(verdict: Verdict) -> str:
-    """Write an image as the user did, with the whole digest that was judged."""
-    written = printable(verdict.use.image.written, MAX_SHOWN_CHARACTERS)
-    return f"{written.partition('@')[0]}@{verdict.image.digest}" if verdict.image else written
+def _number(pods: object) -> str:
+    return "" if pods is UNSET else str(pods)
+
+
+def _quoted_image(container: ContainerDocument) -> str:
+    """Write an image as a person reads it; what is no reference stands in quotes, for it may be anything."""
+    is_bad = any(problem.code == BAD_REFERENCE for problem in container.problems)
+    return f"`{container.image}`" if is_bad else shown_image(container)
+
+
+def _whole_image(container: ContainerDocument) -> str:
+    """Write an image as its author did, with the whole digest that was judged."""
+    return f"{container.image.partition('@')[0]}@{container.digest}" if container.digest else container.image
