@@ -53,7 +53,7 @@ e2e: install
 	$(BIN)/python -m pytest -m e2e tests/e2e $(E2E_FLAGS)
 
 golden: install
-	DHIGATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_cases.py
+	DHIGATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/core/reporting/test_golden.py
 
 # The locks carry hashes and no index address; -U moves every pin.
 lock: install

@@ -170,6 +170,8 @@ def test_an_interrupted_run_prints_what_it_has(workshop: Workshop) -> None:
         hanging = f"127.0.0.1:{silent.getsockname()[1]}/shop/api:1"
         manifest = workshop.write("hang.yaml", deployment(workshop.good), deployment(hanging, name="hangs"))
 
+        silent.settimeout(30)  # a run that never comes must not hold up the test
+
         def interrupt() -> None:
             with silent.accept()[0] as asked:
                 asked.recv(1)  # the registry is being asked, so the run is under way

@@ -2,10 +2,9 @@
 
 import shutil
 import signal
-import socket
 import ssl
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -16,8 +15,9 @@ from tests.e2e.answers import Answer, answer, create
 from tests.e2e.conftest import register
 from tests.e2e.gate import Certificates, Gate, make_certificates
 from tests.e2e.objects import Object, pod, pod_spec, webhook_configuration
+from tests.e2e.silence import silent_registry
 from tests.e2e.site import Site
-from tests.e2e.tools.processes import LOOPBACK, ApiServer, wait_until
+from tests.e2e.tools.processes import ApiServer, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -58,27 +58,6 @@ def test_it_leaves_in_order(tmp_path: Path, api: ApiServer, site: Site) -> None:
         assert wait_until(lambda: gate.process.status() is not None, "the end")
         assert gate.process.status() == 0
     assert gate.events()[-1]["event"] == "stopped"
-
-
-@contextmanager
-def silent_registry() -> Iterator[tuple[str, Event]]:
-    """Listen and never answer; yield the address, and an event that says that somebody has come."""
-    visited = Event()
-    with ThreadPoolExecutor(1) as pool, socket.create_server((LOOPBACK, 0)) as listener:
-
-        def accept() -> socket.socket:
-            connection = listener.accept()[0]
-            visited.set()
-            return connection
-
-        visit: Future[socket.socket] = pool.submit(accept)
-        host, port = listener.getsockname()
-        try:
-            yield f"{host}:{port}", visited
-        finally:
-            if not visited.is_set():
-                socket.create_connection((host, port)).close()
-            visit.result().close()
 
 
 def test_what_is_in_flight_is_answered(tmp_path: Path, api: ApiServer, site: Site) -> None:
