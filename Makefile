@@ -4,6 +4,7 @@
 #   make test    everything but a cluster
 #   make check   formatter, linter, strict types, import contracts
 #   make conformance   the vectors of sigstore-conformance, and every bit of our own signatures changed
+#   make bench   measure, each beside its baseline, and write docs/performance.md
 #   make e2e     real kube-apiserver, real cosign, real registries, real buildah
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ DHIGATE_CONFORMANCE_ASSETS ?= $(abspath ../shared/data/sigstore-conformance)
 export DHIGATE_CONFORMANCE_ASSETS
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance check format e2e golden lock certs clean wheel
+.PHONY: help install demo test conformance check format e2e bench golden chart-docs lock certs clean wheel
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,8 +53,14 @@ format: install
 e2e: install
 	$(BIN)/python -m pytest -m e2e tests/e2e $(E2E_FLAGS)
 
+bench: install
+	$(BIN)/python -m benchmarks.audit
+
 golden: install
 	DHIGATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/core/reporting/test_golden.py
+
+chart-docs: install
+	$(BIN)/python -m tests.chart.readme
 
 # The locks carry hashes and no index address; -U moves every pin.
 lock: install

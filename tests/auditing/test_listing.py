@@ -235,7 +235,7 @@ async def test_a_page_that_is_none_is_told() -> None:
     """An answer that is no list makes the run incomplete, and names the kind."""
 
     class Garbled(FakeCluster):
-        async def pages(self, resource: ApiResource, **_: Any) -> AsyncIterator[bytes]:  # type: ignore[override] # noqa: ANN401
+        async def pages(self, resource: ApiResource, **_: Any) -> AsyncIterator[bytes]:  # noqa: ANN401
             yield b"<html>" if resource == PODS else b'{"items": []}'
 
     listing = await everything(Garbled())

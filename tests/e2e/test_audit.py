@@ -16,7 +16,7 @@ from tests.e2e.answers import Answer, create
 from tests.e2e.applications import APPLICATIONS
 from tests.e2e.audited import Auditor, let_run, pods_of, populate, wait_for_pods
 from tests.e2e.conftest import DEVELOPER
-from tests.e2e.objects import WORKLOADS, pod, pod_spec, workload
+from tests.e2e.objects import WORKLOADS, Object, pod, pod_spec, workload
 from tests.e2e.silence import silent_registry
 from tests.e2e.site import PASSWORD, USER, Site
 from tests.e2e.tools.processes import ApiServer
@@ -145,11 +145,11 @@ def test_it_says_what_admission_says(auditor: Auditor, api: ApiServer, site: Sit
         assert audited[key] == (answer.allowed, _codes_of_the_refusal(answer)), key
 
 
-def _any(kind: str, name: str, namespace: str, spec: object) -> dict[str, object]:
+def _any(kind: str, name: str, namespace: str, spec: Object) -> Object:
     """Return an object of any kind whose controllers make nothing of it."""
     if kind == "Pod":
-        return dict(pod(name, namespace, spec))  # type: ignore[arg-type]
-    return dict(workload(kind, name, namespace, spec, replicas=0))  # type: ignore[arg-type]
+        return pod(name, namespace, spec)
+    return workload(kind, name, namespace, spec, replicas=0)
 
 
 def _codes_of_the_spec(row: Mapping[str, object]) -> list[str]:

@@ -1,0 +1,1 @@
+"""What is measured, each beside its baseline in the same run. Nothing here is a test: a time is never asserted."""
