@@ -14,9 +14,9 @@ __all__ = ["AuditProgress"]
 
 
 class AuditProgress:
-    """A progress bar, or nothing at all unless `shown`; a context manager."""
+    """A progress bar on `console`, or nothing at all unless `shown`; a context manager."""
 
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, *, shown: bool, console: Console | None = None) -> None:
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -24,7 +24,7 @@ class AuditProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[counted]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
             transient=True,
             disable=not shown,
         )
