@@ -99,6 +99,9 @@ def _problem(problem: ProblemDocument) -> Markup:
 
 
 def _fix(fix: FixDocument) -> Markup:
+    """Say what to write; a fix without that only says what would not help."""
+    if not fix.write:
+        return element("li", element("span", fix.message, class_="quiet"))
     return element(
         "li",
         element("b", FIXES.get(fix.kind, "Use")),
