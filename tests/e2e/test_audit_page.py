@@ -114,7 +114,11 @@ def test_details_open_by_keyboard(window: Browser, page: str) -> None:
     window.press(ENTER)
 
     assert window.evaluate("document.querySelector('details.row').open")
-    assert window.evaluate("document.querySelector('details.row .verdict').checkVisibility()")
+    # What follows the opening is told to the page a moment later.
+    assert window.evaluate(
+        "new Promise((seen) => { const look = () => { const found = document.querySelector('details.row .verdict');"
+        " if (found) seen(found.checkVisibility()); else requestAnimationFrame(look); }; look(); })"
+    )
     assert "rebuild on the current build" in window.evaluate("document.querySelector('details.row').textContent")
     assert window.evaluate("document.querySelectorAll('details.row[open] .copyable + button').length") > 0
 

@@ -48,10 +48,10 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Open a page and wait until it is loaded; what was logged before is forgotten."""
-        for kind in ("browser", "performance"):
-            self._log(kind)
         # From one fragment of a page to another would not load it anew.
         self._post("url", {"url": "about:blank"})
+        for kind in ("browser", "performance"):
+            self._log(kind)
         self._post("url", {"url": url})
 
     def evaluate(self, expression: str) -> Any:  # noqa: ANN401 - any JSON
@@ -98,14 +98,10 @@ class Browser:
         return [entry["message"] for entry in self._log("browser")]
 
     def requests(self) -> Sequence[str]:
-        """Return the addresses that were asked for since the page was opened, its own first.
-
-        What the browser's own first window loads from itself is none of the page's.
-        """
+        """Return the addresses that were asked for since the page was opened, its own first."""
         messages = (json.loads(entry["message"])["message"] for entry in self._log("performance"))
         sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
-        asked = [parameters["request"]["url"] for parameters in sent]
-        return [url for url in asked if not url.startswith("chrome://")]
+        return [parameters["request"]["url"] for parameters in sent]
 
     def _find(self, selector: str) -> str:
         found = self._post("element", {"using": "css selector", "value": selector})
