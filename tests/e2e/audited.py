@@ -108,7 +108,9 @@ def _object(kind: str, name: str, namespace: str, image: str, *, first: bool) ->
     """Return an object whose pods are its own: each has a label of its own to select them by."""
     if kind == "Pod":
         return pod(name, namespace, pod_spec(image))
-    wanted = json.loads(json.dumps(workload(kind, name, namespace, pod_spec(image), replicas=0 if first else 1)))
+    wanted: dict[str, Any] = json.loads(
+        json.dumps(workload(kind, name, namespace, pod_spec(image), replicas=0 if first else 1))
+    )
     _relabel(wanted, name)
     if kind == "CronJob":
         wanted["spec"]["suspend"] = first

@@ -18,7 +18,7 @@ SRE = "sre-on-call"
 DEVELOPER = "developer"
 NODE = "node-1"
 
-NEEDED_TOOLS = (*(name for name, tool in toolchain.TOOLS.items() if not tool.optional), "buildah")
+NEEDED_TOOLS = (*(name for name, tool in toolchain.TOOLS.items() if not tool.optional), "buildah", "helm")
 
 AUDIT_POLICY = """
 apiVersion: audit.k8s.io/v1

@@ -1,0 +1,1 @@
+"""The chart, by the real Helm, against the real API server."""
