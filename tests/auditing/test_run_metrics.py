@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -313,6 +314,26 @@ async def test_a_gateway_that_is_not_there() -> None:
 
     with pytest.raises(MetricsTrouble, match=f"^{stopped.url}: the metrics could not be pushed: .*refused"):
         await push_metrics(metrics_of(report(workload())), parse_push_gateway(stopped.url))
+
+
+async def test_a_refusal_that_breaks_off() -> None:
+    """The status alone is told where the reason does not come."""
+    left = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 Broken\r\nContent-Length: 50\r\n\r\n")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    gateway = parse_push_gateway(f"http://{host}:{port}")
+    async with server:
+        with pytest.raises(MetricsTrouble, match=r"could not be pushed: status 500$"):
+            await push_metrics(metrics_of(report(workload())), gateway, timeout_seconds=0.1)
+        await left.wait()
 
 
 def silence() -> Iterator[str]:

@@ -15,10 +15,10 @@ from tests.cli.given import Workshop, open_workshop
 from tests.fakes.api_server import LoopbackApiServer
 from tests.fakes.cluster import FakeCluster
 from tests.loopback import served
-from webhook.auditing.pull_secrets import SECRETS, SERVICE_ACCOUNTS
 from webhook.auditing.report_keeping import REPORTS
 from webhook.core.inventory.resources import POD_HOLDERS, ApiResource
 from webhook.core.reporting.policy_reports import ReportApi
+from webhook.pull_secrets import SECRETS, SERVICE_ACCOUNTS
 
 BY_KIND = {resource.kind: resource for resource in POD_HOLDERS}
 POLICY_REPORTS = REPORTS[ReportApi.POLICYREPORT]

@@ -22,34 +22,37 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
 
+from webhook.auditing.stored_reports import OURS, Document, FoundReport, Place, found_on_page, found_report, in_place_of
 from webhook.core.reading.plain_text import printable
 from webhook.core.reporting.document import ReportDocument
-from webhook.core.reporting.policy_reports import ReportApi, policy_reports, same_findings
+from webhook.core.reporting.policy_reports import ReportApi, policy_reports
 from webhook.ports import ApiResource, Cluster, ClusterTrouble, ClusterTroubleKind
 
-__all__ = ["MANAGED_BY", "MANAGER", "REPORTS", "Audited", "Kept", "keep_reports"]
+__all__ = ["REPORTS", "Audited", "Kept", "keep_reports"]
 
 T = TypeVar("T")
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "dhi-gate"
+
+def _resource(api: ReportApi, plural: str) -> ApiResource:
+    group, _, version = api.api_version.partition("/")
+    return ApiResource(group=group, version=version, kind=api.kind(namespaced=True), plural=plural)
+
+
 REPORTS: Mapping[ReportApi, ApiResource] = {
-    ReportApi.POLICYREPORT: ApiResource(
-        group="wgpolicyk8s.io", version="v1alpha2", kind="PolicyReport", plural="policyreports"
-    ),
-    ReportApi.OPENREPORTS: ApiResource(group="openreports.io", version="v1alpha1", kind="Report", plural="reports"),
+    ReportApi.POLICYREPORT: _resource(ReportApi.POLICYREPORT, "policyreports"),
+    ReportApi.OPENREPORTS: _resource(ReportApi.OPENREPORTS, "reports"),
 }
 SOURCES: Mapping[ReportApi, str] = {
     ReportApi.POLICYREPORT: "github.com/kubernetes-sigs/wg-policy-prototypes, policy-report/crd/v1alpha2",
-    ReportApi.OPENREPORTS: "github.com/openreports/reports-api, crd/openreports.io/v1alpha1",
+    ReportApi.OPENREPORTS: "github.com/openreports/reports-api, config/crd",
 }
 AT_ONCE = 8
-"""Requests under way; an API server gives a client that asks for more the same share of its time."""
+"""Requests under way: the API server has others to serve."""
 MAX_DETAIL_CHARACTERS = 300
 
 
@@ -100,11 +103,6 @@ async def keep_reports(cluster: Cluster, report: ReportDocument, api: ReportApi,
     return keeping.kept()
 
 
-_Place = tuple[str, str]
-"""Namespace and name of a report."""
-_Document = dict[str, Any]
-
-
 class _Done(Enum):
     CREATED = "created"
     REPLACED = "replaced"
@@ -112,38 +110,6 @@ class _Done(Enum):
     REMOVED = "removed"
     FAILED = "failed"
     GONE = "gone"
-
-
-class _Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What matters of a report that is there, apart from what it says."""
-
-    name: str
-    namespace: str
-    uid: str
-    resource_version: str
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    finalizers: tuple[str, ...] = ()
-
-
-class _Object(msgspec.Struct, frozen=True, kw_only=True):
-    metadata: _Metadata
-
-
-class _Page(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[msgspec.Raw]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """A report that is there; `says_so` if it says what it should."""
-
-    metadata: _Metadata
-    says_so: bool
-
-    @property
-    def is_ours(self) -> bool:
-        return self.metadata.labels.get(MANAGED_BY) == MANAGER
 
 
 class _NotOursError(Exception):
@@ -157,8 +123,8 @@ class _Keeping:
     cluster: Cluster
     api: ReportApi
     audited: Audited
-    wanted: dict[_Place, _Document] = field(default_factory=dict)
-    found: dict[_Place, _Found] = field(default_factory=dict)
+    wanted: dict[Place, Document] = field(default_factory=dict)
+    found: dict[Place, FoundReport] = field(default_factory=dict)
     unknown: set[str | None] = field(default_factory=set)  # where reports could not be listed; None is everywhere
     done: Counter[_Done] = field(default_factory=Counter)
     troubles: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # by what failed and why: the details
@@ -173,12 +139,7 @@ class _Keeping:
         live = tuple(one for one in report.results if one.uid is not UNSET and one.namespace is not None)
         for document in policy_reports(msgspec.structs.replace(report, results=live), self.api):
             metadata = document["metadata"]
-            place = (metadata["namespace"], metadata["name"])
-            if place in self.wanted:
-                # Whoever creates pods chooses the owner that they claim, its uid included.
-                self._fail(f"keeping reports in {place[0]}", "two workloads claim the same uid", place[1])
-            else:
-                self.wanted[place] = document
+            self.wanted[metadata["namespace"], metadata["name"]] = document
 
     def places(self) -> Sequence[str | None]:
         """Return the namespaces whose reports must be known, or the one word for all."""
@@ -188,17 +149,14 @@ class _Keeping:
 
     async def look(self, namespace: str | None) -> None:
         """Find out which reports are there, and whether they say what they should. Each page is forgotten at once."""
-        selector = f"{MANAGED_BY}={MANAGER}"
         try:
-            async for page in self.cluster.pages(self.resource, namespace=namespace, selector=selector):
-                for item in _decoded(page, _Page).items:
-                    found = self._understood(item)
-                    self.found[found.metadata.namespace, found.metadata.name] = found
+            async for page in self.cluster.pages(self.resource, namespace=namespace, selector=OURS):
+                self.found.update({found.place: found for found in found_on_page(page, self.wanted)})
         except ClusterTrouble as trouble:
             self.unknown.add(namespace)
             self._tell("listing", namespace, trouble)
 
-    def differences(self) -> Iterator[_Place]:
+    def differences(self) -> Iterator[Place]:
         """Yield the reports that are to be written or removed, and count those that are as they should be."""
         for place in self.wanted:
             if self.unknown & {None, place[0]}:
@@ -211,7 +169,7 @@ class _Keeping:
             if place not in self.wanted and found.is_ours and self._may_remove_in(place[0]):
                 yield place
 
-    async def settle(self, place: _Place) -> None:
+    async def settle(self, place: Place) -> None:
         """Do what has to be done about one report."""
         namespace, name = place
         try:
@@ -220,8 +178,9 @@ class _Keeping:
             self.done[_Done.FAILED] += 1
             self._tell("writing" if place in self.wanted else "removing", namespace, trouble)
         except _NotOursError:
-            why = f"somebody else has a report of that name, without the label {MANAGED_BY}={MANAGER}"
-            self._fail(f"writing {self._reports_in(namespace)}", why, name)
+            why = f"somebody else has a report of that name, without the label {OURS}"
+            self.done[_Done.FAILED] += 1
+            self._note(f"writing {self._reports_in(namespace)}", why, name)
 
     def kept(self) -> Kept:
         """Return what was done."""
@@ -234,9 +193,9 @@ class _Keeping:
             troubles=tuple(_line(doing, why, details) for (doing, why), details in sorted(self.troubles.items())),
         )
 
-    async def _written_or_removed(self, place: _Place) -> _Done:
+    async def _written_or_removed(self, place: Place) -> _Done:
         if place not in self.wanted:
-            return await self._remove(self.found[place].metadata)
+            return await self._remove(self.found[place])
         try:
             return await self._write(place, self.found.get(place))
         except ClusterTrouble as trouble:
@@ -244,9 +203,9 @@ class _Keeping:
                 raise
         namespace, name = place
         fresh = await self.cluster.read(self.resource, namespace=namespace, name=name)
-        return await self._write(place, None if fresh is None else self._understood(fresh))
+        return await self._write(place, None if fresh is None else found_report(fresh, self.wanted))
 
-    async def _write(self, place: _Place, found: _Found | None) -> _Done:
+    async def _write(self, place: Place, found: FoundReport | None) -> _Done:
         """Create or replace a report; CONFLICT if it is not what was found."""
         namespace, name = place
         wanted = self.wanted[place]
@@ -258,14 +217,13 @@ class _Keeping:
             raise _NotOursError
         if found.says_so:
             return _Done.UNCHANGED
-        document = msgspec.json.encode(_in_place_of(found.metadata, wanted))
+        document = msgspec.json.encode(in_place_of(found, wanted))
         await self.cluster.replace(self.resource, namespace=namespace, name=name, document=document)
         return _Done.REPLACED
 
-    async def _remove(self, metadata: _Metadata) -> _Done:
-        was_there = await self.cluster.delete(
-            self.resource, namespace=metadata.namespace, name=metadata.name, uid=metadata.uid
-        )
+    async def _remove(self, found: FoundReport) -> _Done:
+        namespace, name = found.place
+        was_there = await self.cluster.delete(self.resource, namespace=namespace, name=name, uid=found.metadata.uid)
         return _Done.REMOVED if was_there else _Done.GONE
 
     def _may_remove_in(self, namespace: str) -> bool:
@@ -273,52 +231,18 @@ class _Keeping:
         asked = self.audited.namespaces is None or namespace in self.audited.namespaces
         return asked and not self.unknown & {None, namespace} and self.audited.whole(namespace)
 
-    def _understood(self, data: bytes | msgspec.Raw) -> _Found:
-        """Read a report that is there; BAD_ANSWER if it is none."""
-        metadata = _decoded(data, _Object).metadata
-        wanted = self.wanted.get((metadata.namespace, metadata.name))
-        return _Found(
-            metadata=metadata, says_so=wanted is not None and same_findings(_decoded(data, _Document), wanted)
-        )
-
     def _tell(self, doing: str, namespace: str | None, trouble: ClusterTrouble) -> None:
         if trouble.kind is ClusterTroubleKind.MISSING_API:
-            crd, source = self.resource.qualified, SOURCES[self.api]
-            why = f"{trouble.kind.value}; install the CustomResourceDefinition from {source} (`kubectl apply -f`)"
-            self.troubles[f"keeping {crd}/{self.resource.version}", why] = []
+            why = f"{trouble.kind.value}; install the CustomResourceDefinition from {SOURCES[self.api]}"
+            self._note(f"keeping {self.resource.qualified}/{self.resource.version}", why)
         else:
-            details = self.troubles.setdefault((f"{doing} {self._reports_in(namespace)}", trouble.kind.value), [])
-            details.append(trouble.detail)
+            self._note(f"{doing} {self._reports_in(namespace)}", trouble.kind.value, trouble.detail)
 
-    def _fail(self, doing: str, why: str, detail: str) -> None:
-        self.done[_Done.FAILED] += 1
-        self.troubles.setdefault((doing, why), []).append(detail)
+    def _note(self, doing: str, why: str, *details: str) -> None:
+        self.troubles.setdefault((doing, why), []).extend(details)
 
     def _reports_in(self, namespace: str | None) -> str:
         return f"{self.resource.plural} in {'all namespaces' if namespace is None else namespace}"
-
-
-def _in_place_of(metadata: _Metadata, wanted: _Document) -> _Document:
-    """Return what is wanted, for the object that is there in the state in which it was read."""
-    ours = wanted["metadata"]
-    return {
-        **wanted,
-        "metadata": {
-            **ours,
-            "labels": {**metadata.labels, **ours.get("labels", {})},
-            "annotations": {**metadata.annotations, **ours.get("annotations", {})},
-            "finalizers": metadata.finalizers,
-            "uid": metadata.uid,
-            "resourceVersion": metadata.resource_version,
-        },
-    }
-
-
-def _decoded(data: bytes | msgspec.Raw, form: type[T]) -> T:
-    try:
-        return msgspec.json.decode(data, type=form)
-    except msgspec.DecodeError as error:
-        raise ClusterTrouble(ClusterTroubleKind.BAD_ANSWER, doing="reading a report", detail=str(error)) from error
 
 
 def _line(doing: str, why: str, details: Sequence[str]) -> str:
