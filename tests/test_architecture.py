@@ -188,7 +188,7 @@ def test_the_flags_of_the_server_are_documented() -> None:
         assert variable == f"`{variable_of(option)}`"
         if option.required:
             assert default == "needed"
-        elif isinstance(option.default, str | int | float):
+        elif isinstance(option.default, str | int | float) and option.default != "":
             assert default == f"`{option.default}`"
 
 

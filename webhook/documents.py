@@ -12,17 +12,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Generic, TypeVar, assert_never
+from typing import Generic, TypeVar
 
 from webhook.core.bases.catalog import Catalog
 from webhook.core.bases.document import MAX_CATALOG_BYTES, parse_catalog
-from webhook.core.errors import DocumentError, ParseError
+from webhook.core.errors import ParseError
 from webhook.core.policy import Policy
 from webhook.core.policy_reading.document import parse_policy
 from webhook.core.references import Digest
+from webhook.document_sources.states import (
+    DocumentState,
+    Loaded,
+    Parser,
+    ReadFile,
+    Rejected,
+    attempt,
+    following,
+)
 from webhook.ports import Clock
 
 __all__ = [
@@ -35,50 +42,14 @@ __all__ = [
     "catalog_file",
     "load_policy",
     "policy_file",
+    "read_catalog_document",
+    "read_policy_document",
 ]
 
 T = TypeVar("T")
 
 MAX_FILE_BYTES = 16 << 20
 MAX_ATTEMPTS = 3
-
-ReadFile = Callable[[str], bytes]
-"""Returns the bytes of a file, named relative to the document; raises OSError or ParseError."""
-
-Parser = Callable[[bytes, ReadFile], T]
-"""Makes a value of a document and the files it refers to; raises DocumentError or ParseError."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded(Generic[T]):
-    """A document took effect at that time."""
-
-    value: T
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """A document did not take effect, for these reasons, one line each. `cause` is set if the fault is ours."""
-
-    errors: tuple[str, ...]
-    at: datetime
-    cause: Exception | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentState(Generic[T]):
-    """What is in force, and how the last attempt to change it went.
-
-    `value` is None until a document has been loaded; `revision` is the SHA-256 of the bytes it was made of.
-    `last_rejection` is None if the last attempt succeeded.
-    """
-
-    value: T | None = None
-    revision: Digest | None = None
-    loaded_at: datetime | None = None
-    last_attempt_at: datetime | None = None
-    last_rejection: Rejected | None = None
 
 
 class DocumentFile(Generic[T]):
@@ -114,21 +85,25 @@ class DocumentFile(Generic[T]):
         self._seen = snapshot
         if unchanged:
             return None
-        self._state = self._following(result, snapshot.revision)
+        self._state = following(self._state, result, snapshot.revision)
         return result
+
+    async def load(self) -> Loaded[T] | Rejected | None:
+        """Read the document, if anything changed, off the loop."""
+        return await asyncio.to_thread(self.reload)
 
     async def watch(
         self,
-        on_reload: Callable[[Loaded[T] | Rejected], None],
+        on_change: Callable[[Loaded[T] | Rejected], None],
         *,
         interval_seconds: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Reload whenever something changed, until cancelled; `on_reload` is told of each attempt, on the loop."""
+        """Reload whenever something changed, until cancelled; `on_change` is told of each attempt, on the loop."""
         while True:
-            result = await asyncio.to_thread(self.reload)
+            result = await self.load()
             if result is not None:
-                on_reload(result)
+                on_change(result)
             await sleep(interval_seconds)
 
     def _read_together(self) -> tuple[_Snapshot, Loaded[T] | Rejected]:
@@ -140,40 +115,32 @@ class DocumentFile(Generic[T]):
         return snapshot, Rejected(errors=("keeps changing while it is read",), at=self._clock.now())
 
     def _attempt(self, snapshot: _Snapshot) -> Loaded[T] | Rejected:
-        at = self._clock.now()
-        try:
-            data = snapshot.read(self.path)
-            value = self._parse(data, lambda name: snapshot.read(self.path.parent / name))
-        except OSError as error:
-            return Rejected(errors=(f"cannot be read: {error.strerror or type(error).__name__}",), at=at)
-        except DocumentError as error:
-            return Rejected(errors=tuple(str(each) for each in error.errors), at=at)
-        except ParseError as error:
-            return Rejected(errors=(str(error),), at=at)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch; the last good value holds
-            return Rejected(errors=(f"internal error ({type(error).__name__})",), at=at, cause=error)
-        return Loaded(value=value, at=at)
+        return attempt(
+            self._parse,
+            lambda: snapshot.read(self.path),
+            lambda name: snapshot.read(self.path.parent / name),
+            at=self._clock.now(),
+        )
 
-    def _following(self, result: Loaded[T] | Rejected, revision: Digest) -> DocumentState[T]:
-        match result:
-            case Loaded():
-                return DocumentState(
-                    value=result.value, revision=revision, loaded_at=result.at, last_attempt_at=result.at
-                )
-            case Rejected():
-                return replace(self._state, last_attempt_at=result.at, last_rejection=result)
-            case _:
-                assert_never(result)
+
+def read_policy_document(data: bytes, read_file: ReadFile) -> Policy:
+    """Parse a policy, with the files it refers to, wherever both come from."""
+    return parse_policy(data, read_file=read_file)
+
+
+def read_catalog_document(data: bytes, _read_file: ReadFile) -> Catalog:
+    """Parse a catalog; it refers to no other file."""
+    return parse_catalog(data)
 
 
 def policy_file(path: Path, *, clock: Clock) -> DocumentFile[Policy]:
     """Return the policy on disk, with the key files it refers to."""
-    return DocumentFile(path, lambda data, read_file: parse_policy(data, read_file=read_file), clock=clock)
+    return DocumentFile(path, read_policy_document, clock=clock)
 
 
 def catalog_file(path: Path, *, clock: Clock) -> DocumentFile[Catalog]:
-    """Return the catalog on disk; it refers to no other file."""
-    return DocumentFile(path, lambda data, _read_file: parse_catalog(data), clock=clock, max_bytes=MAX_CATALOG_BYTES)
+    """Return the catalog on disk."""
+    return DocumentFile(path, read_catalog_document, clock=clock, max_bytes=MAX_CATALOG_BYTES)
 
 
 def load_policy(path: Path) -> Policy:

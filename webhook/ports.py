@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -24,6 +24,7 @@ __all__ = [
     "Cluster",
     "ClusterTrouble",
     "ClusterTroubleKind",
+    "ObjectReader",
     "RawManifest",
     "ReferrerListing",
     "Registries",
@@ -206,6 +207,14 @@ class ClusterTrouble(Exception):  # noqa: N818 - the domain's word; it is no err
         self.detail = detail
 
 
+class ObjectReader(Protocol):
+    """Reads objects of a cluster one by one, now or from a moment ago."""
+
+    async def read(self, resource: ApiResource, *, namespace: str | None, name: str) -> bytes | None:
+        """Return one object, None if there is none of that name. Raises `ClusterTrouble`."""
+        ...
+
+
 class Cluster(Protocol):
     """A Kubernetes API server, for one caller. Every method raises `ClusterTrouble` and nothing else.
 
@@ -229,10 +238,36 @@ class Cluster(Protocol):
         """Return one object, None if there is none of that name."""
         ...
 
+    def watch(self, resource: ApiResource, *, namespace: str | None, name: str) -> AsyncGenerator[bytes | None, None]:
+        """Yield one object as it is now, None if there is none, and again whenever it changed, came or went.
+
+        It ends by itself after a while; whoever then watches anew has missed nothing, for the present state comes
+        first. States that follow each other fast may be left out, never the last one. FORBIDDEN without the right to
+        list and to watch that object.
+        Source: Kubernetes API concepts, "Efficient detection of changes".
+        """
+        ...
+
     async def create(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> bytes:
         """Create an object and return it as it was stored.
 
         CONFLICT if there is one of that name, or if its namespace is not there.
+        """
+        ...
+
+    async def rehearse(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> tuple[str, ...]:
+        """Ask what creating an object would come to, without creating it; return the warnings of the API server.
+
+        The trouble is that of `create`: FORBIDDEN too if admission denies it, UNAVAILABLE if a webhook that has to be
+        asked does not answer; `detail` has the API server's words.
+        Source: Kubernetes API concepts, "Dry-run"; KEP-1693 for warnings.
+        """
+        ...
+
+    async def text(self, path: tuple[str, ...]) -> str:
+        """Return what the API server answers where no object is, such as `("version",)`, or a Service behind it.
+
+        `path` has the segments, none of which can become another path. MISSING_API if there is nothing.
         """
         ...
 

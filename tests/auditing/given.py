@@ -12,13 +12,13 @@ from tests.shop import Shop
 from webhook.adapters.registry.credential_files import ConfigSource, FixedConfig
 from webhook.adapters.registry.pull_secrets import PullSecretRegistries
 from webhook.auditing.auditor import Candidate, Judgement, open_judgement
-from webhook.auditing.pull_secrets import PullSecrets
 from webhook.auditing.worlds import Surrounding
 from webhook.core.inventory.live_objects import LivePods, ObjectKey, RunningContainer, Subject
 from webhook.core.manifest_objects import parse_object
 from webhook.core.policy import Policy
 from webhook.core.workloads import ContainerKind, Source, Workload
 from webhook.ports import Registries, Registry
+from webhook.pull_secrets import PullSecrets
 
 __all__ = ["Opened", "deployment", "judging", "pod", "runs", "subject", "template_of"]
 

@@ -11,9 +11,9 @@ import pytest
 from tests.auditing.given import Opened, deployment, judging, pod, template_of
 from tests.fakes.cluster import FakeCluster
 from tests.shop import HOST, Shop
-from webhook.auditing.pull_secrets import SECRETS, SERVICE_ACCOUNTS, PullSecrets
 from webhook.core.references import Repository
 from webhook.ports import ClusterTroubleKind, TroubleKind
+from webhook.pull_secrets import SECRETS, SERVICE_ACCOUNTS, PullSecrets
 
 CONFIG = {"auths": {HOST: {"username": "shop", "password": "hunter2"}}}
 API = Repository.parse(f"{HOST}/shop/api")

@@ -13,19 +13,25 @@ import yaml
 from click.testing import CliRunner, Result
 
 from tests.core.given import build as recorded
+from tests.document_sources.artefacts import push_document
+from tests.fakes.api_server import LoopbackApiServer
 from tests.fakes.clock import ManualClock
+from tests.fakes.cluster import FakeCluster
 from tests.fakes.registry import FakeRegistry
-from tests.loopback import loopback_registry
+from tests.loopback import loopback_registry, served
 from webhook.catalog_keeping.file import CatalogFile
 from webhook.cli.catalog import sync_catalog
 from webhook.cli.main import cli
 from webhook.core.bases.catalog import Catalog
 from webhook.core.bases.document import parse_catalog, print_catalog, seal
+from webhook.core.document_artifacts import ArtifactKind
 from webhook.demo.bases import dhi_base
 from webhook.demo.images import BuiltImage, push
 from webhook.demo.signer import Signer
 from webhook.demo.store import Store
+from webhook.document_sources.config_maps import CONFIG_MAPS
 from webhook.documents import load_policy
+from webhook.ports import ClusterTroubleKind
 
 NOW = datetime.now(UTC)
 
@@ -334,3 +340,145 @@ async def test_a_catalog_that_was_changed_meanwhile_is_left_alone(
     assert ended.value.code == 2
     assert "somebody else has changed it" in capsys.readouterr().err
     assert theirs == keeper.path.read_bytes()
+
+
+WHERE = "configmap:gate/catalog/catalog.json"
+
+
+def kept_in(cluster: FakeCluster) -> Catalog | None:
+    """Return the catalog that a ConfigMap holds."""
+    kept = cluster.object(CONFIG_MAPS, "gate", "catalog")
+    text = (kept or {}).get("data", {}).get("catalog.json")
+    return parse_catalog(text.encode()) if text else None
+
+
+@pytest.fixture
+def cluster(keeper: Keeper) -> FakeCluster:
+    """Return a cluster with the keeper's policy in a ConfigMap, and an empty one for the catalog."""
+    made = FakeCluster()
+    policy = (keeper.folder / "policy.yaml").read_text()
+    made.put(CONFIG_MAPS, {"metadata": {"name": "policy", "namespace": "gate"}, "data": {"policy.yaml": policy}})
+    made.put(CONFIG_MAPS, {"metadata": {"name": "catalog", "namespace": "gate", "labels": {"of": "us"}}})
+    return made
+
+
+def sync_in(cluster: FakeCluster, keeper: Keeper, *arguments: str) -> Result:
+    """Run `dhi-gate catalog sync` on the ConfigMaps of a cluster."""
+    with served(LoopbackApiServer(cluster, (CONFIG_MAPS,))) as server:
+        documents = ["--catalog", WHERE, "--policy", "configmap:gate/policy/policy.yaml", "-s", server.url]
+        environment = {"HOME": str(keeper.folder), "NO_COLOR": "1"}
+        return CliRunner().invoke(cli, ["catalog", "sync", *documents, *arguments], env=environment)
+
+
+def test_sync_keeps_a_config_map(keeper: Keeper, cluster: FakeCluster) -> None:
+    """Policy and catalog are read there; the catalog is written beside what else the object has, and read again."""
+    first = sync_in(cluster, keeper)
+    assert (first.exit_code, first.stderr) == (0, "")
+    found = kept_in(cluster)
+    assert found is not None
+    assert {"runtime", "dev"} == {build.variant for build in found.builds}
+    kept = cluster.object(CONFIG_MAPS, "gate", "catalog")
+    assert kept is not None
+    assert kept["metadata"]["labels"] == {"of": "us"}
+    assert "0 new builds, 2 tags unchanged" in sync_in(cluster, keeper).stdout
+    assert {question.split()[0] for question in cluster.asked} == {"get", "update"}
+
+
+def test_sync_writes_over_nobodys_change(keeper: Keeper, cluster: FakeCluster) -> None:
+    """Whoever was faster keeps what they wrote, and the caller is told."""
+    cluster.break_down(ClusterTroubleKind.CONFLICT, "update", times=1)
+    result = sync_in(cluster, keeper)
+    assert result.exit_code == 2
+    assert f"error: {WHERE}: somebody else has changed it in the meantime" in result.stderr
+    assert kept_in(cluster) is None
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"), [("get", "the API server does not allow it"), ("update", "the API server does not allow it")]
+)
+def test_sync_says_which_right_is_missing(keeper: Keeper, cluster: FakeCluster, verb: str, said: str) -> None:
+    """A right that is missing ends the run with one line."""
+    cluster.forbid("configmaps", verb=verb)
+    result = sync_in(cluster, keeper)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_sync_makes_no_config_map(keeper: Keeper, cluster: FakeCluster) -> None:
+    """It has to be there, so that nobody needs the right to create one; what is to be done is said."""
+    cluster.remove(CONFIG_MAPS, "gate", "catalog")
+    result = sync_in(cluster, keeper)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"error: {WHERE}: there is no such ConfigMap; make an empty one first\n",
+    )
+
+
+def test_a_catalog_that_does_not_fit_is_refused(keeper: Keeper, cluster: FakeCluster) -> None:
+    """Above 1 MiB nothing is written, and the way out is named."""
+    cluster.put(
+        CONFIG_MAPS, {"metadata": {"name": "catalog", "namespace": "gate"}, "data": {"other": "x" * (1024 * 1024 - 10)}}
+    )
+    result = sync_in(cluster, keeper)
+    assert result.exit_code == 2
+    assert "and a ConfigMap takes 1,048,576" in result.stderr
+    assert "--catalog oci:" in result.stderr
+    assert kept_in(cluster) is None
+
+
+def test_a_catalog_in_a_registry_is_not_kept_by_sync(keeper: Keeper) -> None:
+    """An artefact is pushed afterwards; the call is refused and says so."""
+    policy = str(keeper.folder / "policy.yaml")
+    name = f"oci:{keeper.host}/catalog@sha256:{'0' * 64}"
+    result = CliRunner().invoke(cli, ["catalog", "sync", "--policy", policy, "--catalog", name])
+    assert result.exit_code == 2
+    assert "sync keeps a file or a ConfigMap" in result.output
+
+
+def audited(keeper: Keeper, *documents: str) -> Result:
+    """Run `dhi-gate audit` over a manifest of an image that does not start from a base."""
+    manifest = keeper.folder / "pod.yaml"
+    image = f"{keeper.host}/shop/api@sha256:{'0' * 64}"
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
+    manifest.write_text(yaml.safe_dump({**pod, "spec": {"containers": [{"name": "a", "image": image}]}}))
+    environment = {"HOME": str(keeper.folder), "NO_COLOR": "1"}
+    return CliRunner().invoke(cli, ["audit", "-f", str(manifest), *documents], env=environment)
+
+
+def test_documents_of_a_run_come_from_a_registry(keeper: Keeper) -> None:
+    """A policy by its digest, and a catalog behind a tag that the named authority has signed."""
+    keeper.run("sync", policy=True)
+    text = (keeper.folder / "policy.yaml").read_bytes()
+    policy = push_document(keeper.store, "gate/policy", ArtifactKind.POLICY, text)
+    catalog = push_document(keeper.store, "gate/catalog", ArtifactKind.CATALOG, keeper.path.read_bytes(), tag="1")
+    documents = (
+        "--policy",
+        f"oci:{keeper.host}/gate/policy@{policy}",
+        "--catalog",
+        f"oci:{keeper.host}/gate/catalog:1",
+    )
+    unsigned = audited(keeper, *documents, "--catalog-authority", "docker-dhi")
+    assert unsigned.exit_code == 2
+    assert "it is not signed by docker-dhi" in unsigned.stderr
+    keeper.docker.sign_bundle(keeper.store, "gate/catalog", catalog)
+    signed = audited(keeper, *documents, "--catalog-authority", "docker-dhi")
+    assert signed.exit_code == 1, signed.output
+    assert "not in the registry" in signed.output or "not-found" in signed.output
+
+
+def test_a_document_that_cannot_be_had_ends_the_run(keeper: Keeper) -> None:
+    """The source is named as it was written, and what is wrong with it; nothing is judged without it."""
+    absent = f"oci:{keeper.host}/gate/policy@sha256:{'0' * 64}"
+    missing = audited(keeper, "--policy", absent)
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
+    assert missing.stderr.startswith(f"error: {absent}: there is no artefact")
+    unreachable = audited(keeper, "--policy", "configmap:gate/policy/policy.yaml", "-s", "http://127.0.0.1:1")
+    assert unreachable.exit_code == 2
+    assert "the API server could not be reached" in unreachable.stderr
+    nowhere = audited(keeper, "--policy", "configmap:gate/policy/policy.yaml", "--kubeconfig", "absent")
+    assert nowhere.exit_code == 2
+    assert "absent" in nowhere.stderr
+    policy = str(keeper.folder / "policy.yaml")
+    without = audited(keeper, "--policy", policy, "--catalog", str(keeper.folder / "none.json"))
+    assert "none.json: cannot be read: No such file or directory" in without.stderr

@@ -5,7 +5,9 @@ Inherit from `ClusterContract` in a class whose name begins with `Test`, and giv
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +25,7 @@ LEASES = ApiResource(group="coordination.k8s.io", version="v1", kind="Lease", pl
 WIDGETS = ApiResource(group="widgets.example", version="v1", kind="Widget", plural="widgets")
 """A kind that no cluster knows."""
 
+PATIENCE_SECONDS = 20.0
 OTHER_UID = "00000000-0000-4000-8000-00000000dead"
 
 LABELS: Mapping[str, Mapping[str, str]] = {
@@ -75,6 +78,21 @@ def decoded(data: bytes | None) -> dict[str, Any]:
     """Return a document that has to be there."""
     assert data is not None
     return msgspec.json.decode(data, type=dict[str, Any])
+
+
+async def watched(subject: Subject, name: str) -> AsyncGenerator[bytes | None, None]:
+    """Yield the states of a lease, over as many watches as it takes: one may end at any time."""
+    last: object = ()
+    while True:
+        async for state in subject.cluster.watch(LEASES, namespace=subject.namespace, name=name):
+            if holder(state) != last:
+                last = holder(state)
+                yield state
+
+
+def holder(data: bytes | None) -> str | None:
+    """Return who holds a lease; None if there is none."""
+    return None if data is None else str(decoded(data)["spec"]["holderIdentity"])
 
 
 async def refused(question: Awaitable[object], kind: ClusterTroubleKind) -> ClusterTrouble:
@@ -240,9 +258,12 @@ class ClusterContract:
             cluster.read(LEASES, namespace=namespace, name=name),
             cluster.read(LEASES, namespace=name, name="a"),
             cluster.create(LEASES, namespace=name, document=document),
+            cluster.rehearse(LEASES, namespace=name, document=document),
             cluster.replace(LEASES, namespace=namespace, name=name, document=document),
             cluster.delete(LEASES, namespace=namespace, name=name, uid=uid),
             subject.names(namespace=name),
+            anext(cluster.watch(LEASES, namespace=namespace, name=name)),
+            anext(cluster.watch(LEASES, namespace=name, name="a")),
         ):
             await refused(question, ClusterTroubleKind.REFUSED)
 
@@ -251,6 +272,55 @@ class ClusterContract:
         """It is asked for as it is, and nothing else is found in its place."""
         await subject.create("a")
         assert await subject.cluster.read(LEASES, namespace=subject.namespace, name=name) is None
+
+    async def test_an_object_is_watched(self, subject: Subject) -> None:
+        """Its state comes at once, then every later one: it comes, it changes, it goes; others are not told."""
+        async with asyncio.timeout(PATIENCE_SECONDS), aclosing(watched(subject, "a")) as states:
+            assert await anext(states) is None
+            await subject.create("b")
+            stored = await subject.create("a", holder="me")
+            assert holder(await anext(states)) == "me"
+            await subject.replace({**stored, "spec": {"holderIdentity": "you"}})
+            assert holder(await anext(states)) == "you"
+            uid = stored["metadata"]["uid"]
+            await subject.cluster.delete(LEASES, namespace=subject.namespace, name="a", uid=uid)
+            assert await anext(states) is None
+
+    async def test_a_watch_begins_with_what_is_there(self, subject: Subject) -> None:
+        """The state of an object that is there already comes first, whoever watches beside."""
+        await subject.create("a", holder="me")
+        for _ in range(2):
+            async with asyncio.timeout(PATIENCE_SECONDS), aclosing(watched(subject, "a")) as states:
+                assert holder(await anext(states)) == "me"
+
+    @pytest.mark.parametrize("name", ["a,metadata.name!=b", "a=b", "a\\,b"])
+    async def test_a_watched_name_cannot_become_another_selector(self, subject: Subject, name: str) -> None:
+        """What nobody can be called is not there, or refused, and never another object."""
+        await subject.create("a")
+        async with asyncio.timeout(PATIENCE_SECONDS), aclosing(watched(subject, name)) as states:
+            assert await anext(states) is None
+
+    async def test_a_rehearsal_creates_nothing(self, subject: Subject) -> None:
+        """It says what creating would come to, without a warning where there is none to give."""
+        document = msgspec.json.encode(lease("a", holder="me"))
+        assert await subject.cluster.rehearse(LEASES, namespace=subject.namespace, document=document) == ()
+        assert await subject.names(namespace=subject.namespace) == []
+
+    async def test_a_rehearsal_fails_as_creating_does(self, subject: Subject) -> None:
+        """By a name that is taken, and by a namespace that is not there."""
+        await subject.create("a")
+        document = msgspec.json.encode(lease("a", holder="me"))
+        for namespace in (subject.namespace, "not-there"):
+            rehearsal = subject.cluster.rehearse(LEASES, namespace=namespace, document=document)
+            await refused(rehearsal, ClusterTroubleKind.CONFLICT)
+
+    async def test_what_is_no_object_is_text(self, subject: Subject) -> None:
+        """The server says which version it is; what is not there is told, and no segment becomes another path."""
+        version = msgspec.json.decode(await subject.cluster.text(("version",)), type=dict[str, Any])
+        assert version["gitVersion"]
+        await refused(subject.cluster.text(("not-there",)), ClusterTroubleKind.MISSING_API)
+        for segment in ("..", "", "a/b", "a%2Fb"):
+            await refused(subject.cluster.text(("version", segment)), ClusterTroubleKind.REFUSED)
 
     async def test_a_kind_that_the_server_does_not_know_is_told(self, subject: Subject) -> None:
         """It is not taken for an object, or a list, that is merely empty."""
@@ -264,7 +334,9 @@ class ClusterContract:
             pages(),
             cluster.read(WIDGETS, namespace=namespace, name="a"),
             cluster.create(WIDGETS, namespace=namespace, document=document),
+            cluster.rehearse(WIDGETS, namespace=namespace, document=document),
             cluster.replace(WIDGETS, namespace=namespace, name="a", document=document),
             cluster.delete(WIDGETS, namespace=namespace, name="a", uid=OTHER_UID),
+            anext(cluster.watch(WIDGETS, namespace=namespace, name="a")),
         ):
             await refused(question, ClusterTroubleKind.MISSING_API)

@@ -88,7 +88,12 @@ def dhi_gate(*arguments: str | Path, status: int = 0) -> subprocess.CompletedPro
 
 @contextmanager
 def running_gate(
-    folder: Path, *, policy: Path, catalog: Path, certificates: Certificates, flags: Sequence[str | Path] = ()
+    folder: Path,
+    *,
+    policy: Path | str,
+    catalog: Path | str,
+    certificates: Certificates,
+    flags: Sequence[str | Path] = (),
 ) -> Iterator[Gate]:
     """Run `dhi-gate serve` on free ports of loopback until the end of the block; its log goes into `folder`."""
     log = folder / "gate.log"

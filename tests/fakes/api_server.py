@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -106,10 +108,18 @@ class LoopbackApiServer:
             return broken
         if self.tokens and request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
             return _status(401, "Unauthorized", "Unauthorized")
-        place = self._place(path)
-        if place is None:
+        return await self._answer_known(request, path)
+
+    async def _answer_known(self, request: web.Request, path: str) -> web.StreamResponse:
+        """Answer somebody who may ask."""
+        segments = tuple(unquote(part) for part in path.strip("/").split("/"))
+        is_text = segments in self.cluster.texts or segments[0] not in ("api", "apis")
+        place = None if is_text else self._place(path)
+        if place is None and not is_text:
             return _unknown()
         try:
+            if place is None:
+                return web.Response(text=await self.cluster.text(segments))
             return await self._serve(request, place)
         except ListExpiredError as expired:
             return _status(410, "Expired", str(expired), metadata={"continue": expired.token} if expired.token else {})
@@ -119,8 +129,12 @@ class LoopbackApiServer:
     async def _serve(self, request: web.Request, place: _Place) -> web.StreamResponse:
         document = await request.read()
         match request.method, place.name:
+            case "GET", None if "watch" in request.query:
+                answer = await self._watch(request, place, _selected_name(request) or "")
             case "GET", None:
                 answer = await self._list(request, place)
+            case "POST", None if "dryRun" in request.query:
+                answer = await self._rehearse(place, document)
             case "POST", None:
                 answer = await self._create(place, document)
             case "GET", str(name):
@@ -134,6 +148,25 @@ class LoopbackApiServer:
                 answer = _status(405, "MethodNotAllowed", "the server does not allow this method")
         return answer
 
+    async def _watch(self, request: web.Request, place: _Place, name: str) -> web.StreamResponse:
+        """Answer with a line for each event, as long as the caller listens."""
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        response.enable_chunked_encoding()
+        since = int(request.query["resourceVersion"])
+        events = self.cluster.events(place.resource, namespace=place.namespace, name=name, since=since)
+        async with aclosing(events):
+            first = asyncio.ensure_future(anext(events, None))
+            await asyncio.sleep(0)
+            if first.done():
+                first.result()
+            await response.prepare(request)
+            while (event := await first) is not None:
+                line = msgspec.json.encode({"type": event[0], "object": event[1]})
+                await response.write(line + b"\n")
+                first = asyncio.ensure_future(anext(events, None))
+        await response.write_eof()
+        return response
+
     async def _list(self, request: web.Request, place: _Place) -> web.StreamResponse:
         """Answer in chunks, as the real server does."""
         page = self.cluster.page(
@@ -142,6 +175,7 @@ class LoopbackApiServer:
             selector=request.query.get("labelSelector", ""),
             metadata_only="as=PartialObjectMetadataList" in request.headers["Accept"],
             token=request.query.get("continue", ""),
+            name=_selected_name(request),
         )
         data = msgspec.json.encode(page)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -158,6 +192,17 @@ class LoopbackApiServer:
         if place.namespace is not None and self.cluster.object(NAMESPACES, None, place.namespace) is None:
             return _not_found(_Place(resource=NAMESPACES, namespace=None, name=place.namespace))
         return _document(201, await self.cluster.create(place.resource, namespace=place.namespace, document=document))
+
+    async def _rehearse(self, place: _Place, document: bytes) -> web.Response:
+        """Answer with the object as it would be stored, and with a header for each warning."""
+        if place.namespace is not None and self.cluster.object(NAMESPACES, None, place.namespace) is None:
+            return _not_found(_Place(resource=NAMESPACES, namespace=None, name=place.namespace))
+        warnings = await self.cluster.rehearse(place.resource, namespace=place.namespace, document=document)
+        answer = _document(201, document)
+        for warning in warnings:
+            quoted = re.sub(r'(["\\])', r"\\\1", warning)
+            answer.headers.add("Warning", f'299 - "{quoted}"')
+        return answer
 
     async def _replace(self, place: _Place, name: str, document: bytes) -> web.Response:
         if self.cluster.object(place.resource, place.namespace, name) is None:
@@ -187,6 +232,13 @@ class LoopbackApiServer:
         if resource is None:
             return None
         return _Place(resource=resource, namespace=namespace, name=parts[1] if len(parts) == 2 else None)
+
+
+def _selected_name(request: web.Request) -> str | None:
+    """Return the name that a field selector asks for, unescaped; None if there is none."""
+    if "fieldSelector" not in request.query:
+        return None
+    return re.sub(r"\\(.)", r"\1", request.query["fieldSelector"].removeprefix("metadata.name="))
 
 
 async def _broken(request: web.Request, trouble: ClusterTrouble) -> web.StreamResponse:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,11 +63,24 @@ class _Breakdown:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What happened to an object, and the state of the cluster after it."""
+
+    kind: str
+    version: int
+    resource: ApiResource
+    key: _Key
+    manifest: Manifest
+
+
 class FakeCluster:
     """Implements `webhook.ports.Cluster`: any kind of objects, by namespace and name, with uid and resourceVersion.
 
     Everything is allowed and every kind is known until a test says otherwise. `asked` records the questions as
     `verb plural namespace[/name]`, with `*` for all namespaces, a `list` for each page; `selectors` those of the lists.
+    `admission` says with which warnings an object would be created, or raises ClusterTrouble; `texts` is what is
+    answered where no object is, by path.
     """
 
     def __init__(self, *, page_size: int = 500, default_namespace: str = "default") -> None:
@@ -74,7 +88,14 @@ class FakeCluster:
         self.default_namespace = default_namespace
         self.asked: list[str] = []
         self.selectors: list[str] = []
+        self.texts: dict[tuple[str, ...], str] = {
+            ("version",): '{"major": "1", "minor": "37", "gitVersion": "v1.37.2"}'
+        }
+        self.admission: Callable[[Manifest], tuple[str, ...]] = lambda _: ()
         self._objects: dict[ApiResource, dict[_Key, Manifest]] = {}
+        self._log: list[_Event] = []
+        self._watchers: set[asyncio.Event] = set()
+        self._watches_ended = 0
         self._lists: list[list[Manifest]] = []  # as each was when it began, if it did not fit into a page
         self._version = 0
         self._uids = 0
@@ -101,7 +122,14 @@ class FakeCluster:
 
     def remove(self, resource: ApiResource, namespace: str | None, name: str) -> None:
         """Let an object be gone, whoever may or may not delete it."""
-        del self._of(resource)[namespace or "", name]
+        gone = self._of(resource).pop((namespace or "", name))
+        self._version += 1
+        self._happened("DELETED", resource, (namespace or "", name), gone)
+
+    def end_watches(self) -> None:
+        """End all watches that are under way, as a server that stops does."""
+        self._watches_ended += 1
+        self._wake_watchers()
 
     def objects(self, resource: ApiResource) -> list[Manifest]:
         """Return copies of all objects of a kind, by namespace and name."""
@@ -112,7 +140,7 @@ class FakeCluster:
         return copy.deepcopy(self._of(resource).get((namespace or "", name)))
 
     def forbid(self, plural: str = "", *, verb: str = "", namespace: str = "") -> None:
-        """Refuse a verb (`list`, `get`, `create`, `update`, `delete`) on a resource; empty strings stand for all.
+        """Refuse a verb (`list`, `watch`, `get`, `create`, `update`, `delete`) on a resource; empty means all.
 
         What is forbidden in one namespace is forbidden for all namespaces at once, as RBAC has it.
         """
@@ -181,17 +209,40 @@ class FakeCluster:
         found = self._of(resource).get((namespace or "", name))
         return msgspec.json.encode(found) if found else None
 
+    async def watch(
+        self, resource: ApiResource, *, namespace: str | None, name: str
+    ) -> AsyncGenerator[bytes | None, None]:
+        """Yield an object and what becomes of it, until a test ends the watches."""
+        listed = self.page(resource, namespace=namespace, name=name)
+        yield msgspec.json.encode(listed["items"][0]) if listed["items"] else None
+        since = int(listed["metadata"]["resourceVersion"])
+        async for kind, manifest in self.events(resource, namespace=namespace, name=name, since=since):
+            yield None if kind == "DELETED" else msgspec.json.encode(manifest)
+
     async def create(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> bytes:
         """Create an object in a namespace that is there."""
         manifest = _complete(resource, msgspec.json.decode(document), namespace=namespace)
-        self._begin("create", resource, namespace)
-        key = (namespace or "", manifest["metadata"]["name"])
-        if namespace is not None and ("", namespace) not in self._of(NAMESPACES):
-            raise _trouble(ClusterTroubleKind.CONFLICT, "create", resource, namespace, "the namespace is not there")
-        if key in self._of(resource):
-            raise _trouble(ClusterTroubleKind.CONFLICT, "create", resource, namespace, "it is there already")
+        key = self._refuse_to_create(resource, namespace, manifest)
         self._store(resource, key, manifest)
         return msgspec.json.encode(self._of(resource)[key])
+
+    async def rehearse(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> tuple[str, ...]:
+        """Say what creating an object would come to, and keep nothing of it."""
+        manifest = _complete(resource, msgspec.json.decode(document), namespace=namespace)
+        self._refuse_to_create(resource, namespace, manifest)
+        return self.admission(manifest)
+
+    async def text(self, path: tuple[str, ...]) -> str:
+        """Return what a test put there."""
+        self.asked.append(f"get /{'/'.join(path)}")
+        broken = next((each for each in self._breakdowns if each.strikes("get", "/".join(path), "")), None)
+        if broken is not None:
+            raise ClusterTrouble(broken.kind, doing=f"get /{'/'.join(path)}")
+        if any(part in ("", ".", "..") or "/" in part or "%" in part for part in path):
+            raise ClusterTrouble(ClusterTroubleKind.REFUSED, doing="get a path", detail="it is no name")
+        if path not in self.texts:
+            raise ClusterTrouble(ClusterTroubleKind.MISSING_API, doing=f"get /{'/'.join(path)}")
+        return self.texts[path]
 
     async def replace(self, resource: ApiResource, *, namespace: str | None, name: str, document: bytes) -> bytes:
         """Replace an object in the state that the document names; nothing is written if nothing changes."""
@@ -228,18 +279,19 @@ class FakeCluster:
         selector: str = "",
         metadata_only: bool = False,
         token: str = "",
+        name: str | None = None,
     ) -> Manifest:
-        """Return one page, with a token in `metadata.continue` if there are more.
+        """Return one page, with a token in `metadata.continue` if there are more; of one object if it has a name.
 
         Raises ClusterTrouble, and ListExpiredError if the list cannot be continued with `token`.
         """
-        self._begin("list", resource, namespace)
+        self._begin("list", resource, namespace, name)
         self.selectors.append(selector)
         number, after = _read_token(token) if token else (PRESENT, ("", ""))
         if token and self._expiries:
             raise ListExpiredError(_token(PRESENT, after) if self._expiries.pop(0) else "")
         found = self._select(resource, namespace, selector) if number == PRESENT else self._lists[number]
-        left = [item for item in found if _key(item) > after]
+        left = [item for item in found if _key(item) > after and name in (None, _key(item)[1])]
         page = left[: self.page_size]
         metadata: Manifest = {"resourceVersion": str(self._version)}
         if len(left) > len(page):
@@ -248,6 +300,34 @@ class FakeCluster:
                 number = len(self._lists) - 1
             metadata |= {"continue": _token(number, _key(page[-1])), "remainingItemCount": len(left) - len(page)}
         return _list_of(resource, page, metadata, metadata_only=metadata_only)
+
+    async def events(
+        self, resource: ApiResource, *, namespace: str | None, name: str, since: int
+    ) -> AsyncGenerator[tuple[str, Manifest], None]:
+        """Yield what happened to one object after a state, ADDED, MODIFIED or DELETED, until the watches end."""
+        self._begin("watch", resource, namespace, name)
+        woken, ended, seen = asyncio.Event(), self._watches_ended, 0
+        self._watchers.add(woken)
+        try:
+            while True:
+                woken.clear()
+                while seen < len(self._log):
+                    event, seen = self._log[seen], seen + 1
+                    if (event.resource, event.key) == (resource, (namespace or "", name)) and event.version > since:
+                        yield event.kind, copy.deepcopy(event.manifest)
+                if self._watches_ended > ended:
+                    return
+                await woken.wait()
+        finally:
+            self._watchers.discard(woken)
+
+    def _happened(self, kind: str, resource: ApiResource, key: _Key, manifest: Manifest) -> None:
+        self._log.append(_Event(kind, self._version, resource, key, copy.deepcopy(manifest)))
+        self._wake_watchers()
+
+    def _wake_watchers(self) -> None:
+        for watcher in self._watchers:
+            watcher.set()
 
     def _select(self, resource: ApiResource, namespace: str | None, selector: str) -> list[Manifest]:
         try:
@@ -278,6 +358,16 @@ class FakeCluster:
         if resource in self._lacking:
             raise _trouble(ClusterTroubleKind.MISSING_API, verb, resource, namespace)
 
+    def _refuse_to_create(self, resource: ApiResource, namespace: str | None, manifest: Manifest) -> _Key:
+        """Return where an object would be, or raise why it cannot be created there."""
+        self._begin("create", resource, namespace)
+        key = (namespace or "", manifest["metadata"]["name"])
+        if namespace is not None and ("", namespace) not in self._of(NAMESPACES):
+            raise _trouble(ClusterTroubleKind.CONFLICT, "create", resource, namespace, "the namespace is not there")
+        if key in self._of(resource):
+            raise _trouble(ClusterTroubleKind.CONFLICT, "create", resource, namespace, "it is there already")
+        return key
+
     def _is_allowed(self, verb: str, plural: str, namespace: str) -> bool:
         if self._confined_to is not None and namespace not in self._confined_to:
             return False
@@ -295,7 +385,9 @@ class FakeCluster:
             self._uids += 1
             uid = f"00000000-0000-4000-8000-{self._uids:012d}"
         manifest["metadata"] |= dict(zip(STAMPS, (uid, str(self._version), CREATED_AT), strict=True))
+        kind = "MODIFIED" if key in self._of(resource) else "ADDED"
         self._of(resource)[key] = manifest
+        self._happened(kind, resource, key, manifest)
         return uid
 
 

@@ -37,8 +37,8 @@ class CachingRegistry:
 
     Manifests, and blobs of up to 64 KiB, are kept within `manifest_bytes` and `blob_bytes`, the most recently used
     longest. A tag is believed for `tag_seconds`; what is attached to an image, by listing or by a tag that is derived
-    from a digest, for `referrer_seconds`; that something is not there for `absence_seconds`. The same question is
-    asked once at a time. Lists of tags and streams pass through.
+    from a digest, for `referrer_seconds`; that something is not there for `absence_seconds`; of each of these there are
+    at most `max_entries`. The same question is asked once at a time. Lists of tags and streams pass through.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class CachingRegistry:
         tag_seconds: float = 10.0,
         referrer_seconds: float = 30.0,
         absence_seconds: float = 5.0,
+        max_entries: int = MAX_ENTRIES,
     ) -> None:
         self._inner = inner
         self._clock = clock
@@ -59,9 +60,9 @@ class CachingRegistry:
         self._absence_seconds = absence_seconds
         self._manifests: _ByteBoundedStore[RawManifest] = _ByteBoundedStore(manifest_bytes)
         self._blobs: _ByteBoundedStore[bytes] = _ByteBoundedStore(blob_bytes)
-        self._absent_manifests: ExpiringStore[Key, None] = ExpiringStore(clock=clock, max_entries=MAX_ENTRIES)
-        self._tags: ExpiringStore[Key, Digest | None] = ExpiringStore(clock=clock, max_entries=MAX_ENTRIES)
-        self._listings: ExpiringStore[Key, ReferrerListing] = ExpiringStore(clock=clock, max_entries=MAX_ENTRIES)
+        self._absent_manifests: ExpiringStore[Key, None] = ExpiringStore(clock=clock, max_entries=max_entries)
+        self._tags: ExpiringStore[Key, Digest | None] = ExpiringStore(clock=clock, max_entries=max_entries)
+        self._listings: ExpiringStore[Key, ReferrerListing] = ExpiringStore(clock=clock, max_entries=max_entries)
         self._resolving: _SharedQuestions[Key, Digest | None] = _SharedQuestions(clock)
         self._fetching_manifests: _SharedQuestions[Key, RawManifest | None] = _SharedQuestions(clock)
         self._fetching_blobs: _SharedQuestions[tuple[Key, int], bytes | None] = _SharedQuestions(clock)

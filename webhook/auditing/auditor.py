@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 
 from webhook.auditing.judging import Judge
-from webhook.auditing.pull_secrets import PullSecrets
 from webhook.auditing.worlds import Surrounding, Worlds
 from webhook.core.auditing.changes import compared
 from webhook.core.auditing.rows import Row
@@ -16,6 +15,7 @@ from webhook.core.inventory.live_objects import Subject
 from webhook.core.policy import Policy
 from webhook.core.workloads import Workload
 from webhook.ports import Registries
+from webhook.pull_secrets import PullSecrets
 
 __all__ = ["Candidate", "Judgement", "open_judgement"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from webhook.auditing.hints import HintFinder
-from webhook.auditing.pull_secrets import PullSecrets, SecretsFound
 from webhook.auditing.worlds import Worlds
 from webhook.core.auditing.drift import Drift, Moved, compare_running
 from webhook.core.auditing.rows import Fix, Judged, Row, Seen, row_of
@@ -20,6 +19,7 @@ from webhook.core.references import ImageReference
 from webhook.core.verdicts import Decision
 from webhook.core.workloads import ContainerKind, ImageUse, Source, Workload
 from webhook.ports import Clock
+from webhook.pull_secrets import PullSecrets, SecretsFound
 from webhook.review import World, review
 
 __all__ = ["Judge"]

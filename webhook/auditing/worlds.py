@@ -12,16 +12,14 @@ from typing import Self
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.bases.catalog import Catalog
-from webhook.core.errors import DocumentError
 from webhook.core.facts import Trouble
 from webhook.core.policy import Mode
-from webhook.core.reading.plain_text import printable
-from webhook.core.references import ImageReference
 from webhook.core.signatures.trust_roots import PublicGood, TrustRoot, TufMirror
 from webhook.core.workloads import Workload
 from webhook.examining import Examinations
 from webhook.layers import LayerInspector
 from webhook.ports import Clock, Registries
+from webhook.pull_secrets import usable_secrets
 from webhook.review import World
 
 __all__ = ["Surrounding", "Worlds"]
@@ -63,19 +61,10 @@ class Worlds:
     ) -> tuple[World, tuple[str, ...]]:
         """Return the world in which a workload is judged, and notes about pull secrets that could not be used.
 
-        `configs` are its pull secrets by name. Only those with credentials for one of its images make a difference, so
-        that workloads whose images anyone may read share one world whatever secrets they name.
+        `configs` are its pull secrets by name.
         """
-        repositories = {use.image.repository for use in workload.uses if isinstance(use.image, ImageReference)}
-        secrets, notes = [], []
-        for name, config in configs:
-            try:
-                if self._around.registries.covers(config, repositories):
-                    secrets.append(config)
-            except DocumentError as error:
-                why = "; ".join(str(one) for one in error.errors)
-                notes.append(f"pull secret `{printable(name)}` is not used: {printable(why)}")
-        return await self._opened(tuple(secrets)), tuple(notes)
+        secrets, notes = usable_secrets(workload, configs, self._around.registries)
+        return await self._opened(secrets), notes
 
     async def _opened(self, secrets: tuple[bytes, ...]) -> World:
         async with self._opening:

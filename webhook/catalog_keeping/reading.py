@@ -21,7 +21,7 @@ from webhook.core.signatures.judge import judge_signatures
 from webhook.core.trust import Trust
 from webhook.ports import Registry
 
-__all__ = ["read_base"]
+__all__ = ["read_base", "unsigned_by"]
 
 
 async def read_base(
@@ -48,7 +48,7 @@ async def read_base(
     image = PinnedImage(repository=canonical, digest=source.digest, tag=source.tag)
     findings = await asyncio.to_thread(judge_signatures, search, image, authorities, trust)
     if not findings.vouchers:
-        return findings.incomplete or _unsigned(findings, authorities)
+        return findings.incomplete or unsigned_by(findings, authorities)
     children = await collect_children(registry, source, deadline=deadline)
     match children:
         case Known(value=found):
@@ -79,7 +79,8 @@ def _verified(source: PinnedImage, children: Children, voucher: Voucher, fips: f
     return VerifiedBase(root=source.digest, platforms=children.platforms, verified_by=verified_by, fips=fips)
 
 
-def _unsigned(findings: SignatureFindings, authorities: tuple[Authority, ...]) -> Unfit:
+def unsigned_by(findings: SignatureFindings, authorities: tuple[Authority, ...]) -> Unfit:
+    """Say why nothing that was found is a signature of one of these authorities."""
     wanted = ", ".join(authority.name for authority in authorities)
     if findings.broken:
         broken = findings.broken[0]

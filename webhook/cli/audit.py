@@ -20,19 +20,18 @@ from webhook.auditing.run_metrics import PushGateway, parse_push_gateway
 from webhook.cli.audit_results import Destinations, deliver_results
 from webhook.cli.audit_run import AuditRun, Found, Plan
 from webhook.cli.cluster_options import cluster_options
-from webhook.cli.inputs import fail, read_catalog, read_policy
+from webhook.cli.inputs import fail, read_policy
 from webhook.cli.objects import find_rule, objects_in_files
 from webhook.cli.options import (
     DURATION,
-    catalog_option,
     color_option,
     flag,
     no_progress_option,
-    policy_option,
     registry_options,
 )
 from webhook.cli.progress import AuditProgress
 from webhook.cli.reports import FORMATS
+from webhook.cli.sources import DocumentFlags, document_options, read_once
 from webhook.cli.statuses import FAIL_ON
 from webhook.core.auditing.as_of import parse_as_of
 from webhook.core.errors import DocumentError, ParseError
@@ -80,8 +79,7 @@ APIS = {api.value: api for api in ReportApi}
 @color_option
 @cluster_options
 @registry_options
-@catalog_option
-@policy_option
+@document_options(catalog_required=False)
 def audit(
     *,
     namespaces: tuple[str, ...],
@@ -110,8 +108,7 @@ def audit(
     color: str,
     cluster: ClusterFlags,
     registry: RegistryFlags,
-    catalog_file: Path | None,
-    policy_file: Path,
+    documents: DocumentFlags,
 ) -> None:
     """Say what in a cluster or in files would be refused, and why.
 
@@ -128,13 +125,13 @@ def audit(
     )
     around = Surroundings(environment=os.environ, clock=system_clock(), log=open_log(LogFormat.CONSOLE, sys.stderr))
     now = around.clock.now()
-    policy = read_policy(policy_file)
+    policy, catalog = read_once(documents, registry, cluster, around)
     before = read_policy(compare_file) if compare_file else None
     for each in (policy, before):
         find_rule(each, rule_name) if each else None
     plan = Plan(
         candidate=Candidate(policy=policy, before=before, rule_name=rule_name, hints=hints),
-        catalog=read_catalog(catalog_file),
+        catalog=catalog,
         as_of=_as_of(as_of, now) if as_of else now,
         ceiling=MODES[mode_ceiling],
         registry=registry,

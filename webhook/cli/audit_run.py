@@ -11,7 +11,6 @@ from functools import partial
 
 from webhook.auditing.auditor import Candidate, Judgement, open_judgement
 from webhook.auditing.listing import Listing, Scope, list_subjects
-from webhook.auditing.pull_secrets import PullSecrets
 from webhook.auditing.run import Run
 from webhook.auditing.worlds import Surrounding
 from webhook.cli.progress import AuditProgress
@@ -22,6 +21,7 @@ from webhook.core.inventory.live_objects import Subject
 from webhook.core.policy import Mode
 from webhook.core.workloads import Workload
 from webhook.ports import Cluster, Registries
+from webhook.pull_secrets import PullSecrets
 from webhook.settings import RegistryFlags, Surroundings, open_registries, open_trust, standing_clock
 
 __all__ = ["AuditRun", "Found", "Plan"]

@@ -7,18 +7,22 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 import click
 from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import TaskID
 
-from webhook.catalog_keeping.file import CatalogChangedError, CatalogFile
+from webhook.catalog_keeping.config_map import CatalogConfigMap
+from webhook.catalog_keeping.file import CatalogFile
 from webhook.catalog_keeping.visits import Progress
+from webhook.cli.catalog_places import existing, keep, open_file, open_named, refuse, replace_file
 from webhook.cli.catalog_views import draw_list, draw_record, find_builds, objections, summary
+from webhook.cli.cluster_options import cluster_options
 from webhook.cli.inputs import CANNOT_TELL, fail, read_policy
 from webhook.cli.options import (
     DURATION,
@@ -31,7 +35,7 @@ from webhook.cli.options import (
     registry_options,
     wants_colour,
 )
-from webhook.core.bases.catalog import Catalog
+from webhook.cli.sources import DocumentFlags, document_options, read_once, shown_name
 from webhook.core.bases.changes import revoke
 from webhook.core.bases.document import print_catalog, seal
 from webhook.core.bases.identity import Unfit
@@ -43,7 +47,15 @@ from webhook.core.references import Digest, ImageReference, Repository
 from webhook.core.trust import Roots
 from webhook.ports import Clock, Registry
 from webhook.server.logs import LogFormat, open_log
-from webhook.settings import RegistryFlags, Surroundings, open_registry, open_trust, system_clock
+from webhook.settings import (
+    ClusterFlags,
+    RegistryFlags,
+    Surroundings,
+    open_cluster,
+    open_registry,
+    open_trust,
+    system_clock,
+)
 from webhook.sync import NO_ROOTS, Enrolment, SyncResult, enrol, sync
 
 __all__ = ["add_base", "catalog", "sync_catalog"]
@@ -65,26 +77,28 @@ def catalog() -> None:
 
 
 @catalog.command("sync")
-@policy_option
-@catalog_file_option
+@document_options(catalog_required=True)
 @registry_options
 @timeout_option
 @flag("--allow-shrink", is_flag=True, help="Accept that many tags lose their active build.")
 @no_progress_option
+@cluster_options
 def sync_command(
     *,
-    policy_file: Path,
-    catalog_file: Path,
+    documents: DocumentFlags,
     registry: RegistryFlags,
     timeout: timedelta,
     allow_shrink: bool,
     no_progress: bool,
+    cluster: ClusterFlags,
 ) -> None:
     """Record every verified build of the bases that the policy lists.
 
     The exit status is 0 if all repositories were read, else 2. What a failed one holds in the catalog stays.
     """
-    policy, file = read_policy(policy_file), _open(catalog_file)
+    around = _surroundings()
+    policy, _ = read_once(replace(documents, catalog=None, catalog_authority=None), registry, cluster, around)
+    file = open_named(documents.catalog, lambda: open_cluster(cluster, around))
 
     async def run(world: Registry, roots: Roots, clock: Clock) -> SyncResult:
         with _progress(shown=not no_progress and sys.stderr.isatty()) as on_progress:
@@ -105,7 +119,7 @@ def sync_command(
         for line in objections(report):
             click.echo(line, err=True)
     if not result.reports:
-        click.echo(f"error: {policy_file}: the policy lists no bases", err=True)
+        click.echo(f"error: {shown_name(documents.policy)}: the policy lists no bases", err=True)
     sys.exit(0 if result.complete else CANNOT_TELL)
 
 
@@ -122,7 +136,7 @@ def add_command(
 
     Without a tag it is recorded under the exact version that its labels name.
     """
-    policy, file, reference = read_policy(policy_file), _open(catalog_file), _reference(image)
+    policy, file, reference = read_policy(policy_file), open_file(catalog_file), _reference(image)
 
     async def run(world: Registry, roots: Roots, clock: Clock) -> Enrolment | Unfit | Trouble:
         seconds = timeout.total_seconds()
@@ -134,9 +148,9 @@ def add_command(
             for build in builds:
                 click.echo(f"{build.repository}@{build.digest} {build.platform} {build.chain_id} {build.status.value}")
         case Unfit(why=why):
-            _refuse(image, why)
+            refuse(image, why)
         case Trouble() as trouble:
-            _refuse(image, f"{trouble.doing} at {trouble.where}: {trouble.why}")
+            refuse(image, f"{trouble.doing} at {trouble.where}: {trouble.why}")
         case _:
             assert_never(result)
 
@@ -149,7 +163,7 @@ def add_command(
 def list_command(*, catalog_file: Path, policy_file: Path | None, output: str, color: str) -> None:
     """Show all builds, whether approved or not."""
     refuse_unbuilt(output, FORMATS, "--output")
-    found = _existing(_open(catalog_file))
+    found = existing(open_file(catalog_file))
     policy = read_policy(policy_file) if policy_file else None
     if output == "json":
         click.echo(print_catalog(found).decode(), nl=False)
@@ -165,13 +179,13 @@ def list_command(*, catalog_file: Path, policy_file: Path | None, output: str, c
 @catalog_file_option
 def show_command(*, what: str, catalog_file: Path) -> None:
     """Show every field of the builds with a chain ID or digest, or of those seen under a tag."""
-    found = _existing(_open(catalog_file))
+    found = existing(open_file(catalog_file))
     try:
         builds = find_builds(found, what)
     except ParseError as error:
         fail("dhi-gate catalog show", error)
     if not builds:
-        _refuse(what, "nothing in the catalog has that chain ID, digest or name")
+        refuse(what, "nothing in the catalog has that chain ID, digest or name")
     click.echo("\n".join(draw_record(build) for build in builds), nl=False)
 
 
@@ -181,20 +195,20 @@ def show_command(*, what: str, catalog_file: Path) -> None:
 @catalog_file_option
 def revoke_command(*, digest: str, reason: str, catalog_file: Path) -> None:
     """Revoke a base by its chain ID, or by a digest of it: under every name, and for ever."""
-    file = _open(catalog_file)
-    before = _existing(file)
+    file = open_file(catalog_file)
+    before = existing(file)
     try:
         builds = revoke(before.builds, Digest.parse(digest), reason=reason)
     except ParseError as error:
         fail("dhi-gate catalog revoke", error)
-    _replace(file, seal(policy=before.policy, synced_at=before.synced_at, builds=builds))
+    replace_file(file, seal(policy=before.policy, synced_at=before.synced_at, builds=builds))
     for old, new in zip(before.builds, builds, strict=True):
         if old != new:
             click.echo(f"revoked {new.repository}@{new.digest} {new.platform} {new.chain_id}")
 
 
 async def sync_catalog(
-    file: CatalogFile,
+    file: CatalogFile | CatalogConfigMap,
     policy: Policy,
     registry: Registry,
     clock: Clock,
@@ -204,7 +218,7 @@ async def sync_catalog(
     roots: Roots = NO_ROOTS,
     on_progress: Progress,
 ) -> SyncResult:
-    """Bring a catalog on disk up to date. One that was not there is written only if there is something to write."""
+    """Bring a catalog up to date where it is kept. One that was not there is written only if it then has a build."""
     result = await sync(
         file.catalog,
         policy,
@@ -216,7 +230,7 @@ async def sync_catalog(
         on_progress=on_progress,
     )
     if file.catalog is not None or result.catalog.builds:
-        _replace(file, result.catalog)
+        await keep(file, result.catalog)
     return result
 
 
@@ -234,13 +248,13 @@ async def add_base(
     deadline = clock.monotonic() + seconds
     result = await enrol(file.catalog, policy, registry, clock, image=image, deadline=deadline, roots=roots)
     if isinstance(result, Enrolment):
-        _replace(file, result.catalog)
+        replace_file(file, result.catalog)
     return result
 
 
 def _with_registry(policy: Policy, flags: RegistryFlags, run: Callable[[Registry, Roots, Clock], Awaitable[T]]) -> T:
     """Run something that asks registries, on a loop of its own; end the command if they cannot be opened."""
-    around = Surroundings(environment=os.environ, clock=system_clock(), log=open_log(LogFormat.CONSOLE, sys.stderr))
+    around = _surroundings()
 
     async def opened() -> T:
         async with open_registry(policy, flags, around) as registry, open_trust(around) as trust:
@@ -254,28 +268,8 @@ def _with_registry(policy: Policy, flags: RegistryFlags, run: Callable[[Registry
         fail("dhi-gate catalog", error)
 
 
-def _open(path: Path) -> CatalogFile:
-    """Read the catalog, which need not be there yet, or end the command."""
-    try:
-        return CatalogFile.read(path)
-    except (OSError, DocumentError) as error:
-        fail(str(path), error)
-
-
-def _existing(file: CatalogFile) -> Catalog:
-    if file.catalog is None:
-        _refuse(str(file.path), "there is no such file; `dhi-gate catalog sync` makes it")
-    return file.catalog
-
-
-def _replace(file: CatalogFile, new: Catalog) -> None:
-    """Write the catalog, or end the command."""
-    try:
-        file.replace(new)
-    except CatalogChangedError:
-        _refuse(str(file.path), "somebody else has changed it in the meantime, so nothing was written; run this again")
-    except OSError as error:
-        _refuse(str(file.path), f"cannot be written: {error.strerror or type(error).__name__}")
+def _surroundings() -> Surroundings:
+    return Surroundings(environment=os.environ, clock=system_clock(), log=open_log(LogFormat.CONSOLE, sys.stderr))
 
 
 def _reference(text: str) -> ImageReference:
@@ -283,11 +277,6 @@ def _reference(text: str) -> ImageReference:
         return ImageReference.parse(text)
     except ParseError as error:
         fail("dhi-gate catalog add", error)
-
-
-def _refuse(what: str, why: str) -> NoReturn:
-    click.echo(f"error: {what}: {why}", err=True)
-    sys.exit(CANNOT_TELL)
 
 
 @contextmanager

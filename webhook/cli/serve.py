@@ -5,48 +5,60 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import click
-from structlog.typing import FilteringBoundLogger
 
-from webhook.cli.options import catalog_option, flag, policy_option, refuse_unbuilt, registry_options
-from webhook.core.errors import DocumentError
+from webhook.cli.cluster_options import cluster_options
+from webhook.cli.options import flag, refuse_unbuilt, registry_options
+from webhook.cli.sources import DocumentFlags, SourceMaker, document_options
+from webhook.cli.tls_options import TlsFlags, tls_options
+from webhook.core.errors import DocumentError, ParseError
 from webhook.core.policy import Mode
-from webhook.documents import catalog_file as watch_catalog
-from webhook.documents import policy_file as watch_policy
-from webhook.live_gate import LiveGate
+from webhook.live_gate import LiveGate, PullSecretAccess
+from webhook.ports import Cluster
 from webhook.server.listeners import ListenAddress
 from webhook.server.logs import LogFormat, open_log
 from webhook.server.metrics import Metrics
 from webhook.server.process import run_process
 from webhook.server.run import ServeOptions
-from webhook.server.tls import TlsError, TlsFiles
-from webhook.settings import RegistryFlags, Surroundings, open_registry, open_trust, system_clock
+from webhook.server.tls import TlsError
+from webhook.settings import (
+    ClusterFlags,
+    RegistryFlags,
+    Surroundings,
+    open_cluster,
+    open_registries,
+    open_registry,
+    open_trust,
+    remembered_reads,
+    system_clock,
+)
 
 __all__ = ["serve"]
 
-FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PORT = click.IntRange(0, 65535)
 SECONDS = click.FloatRange(0, 3600)
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 MODES = {mode.word: mode for mode in reversed(Mode)}
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - a webhook is called from other machines
-UNBUILT_SOURCES = ("configmap:", "oci:")
+UNAUTHENTICATED = (
+    "--pull-secrets needs --client-ca: without it, whoever reaches the port can have registries asked with the secrets "
+    "of any pod; --pull-secrets-without-client-ca accepts that"
+)
 
 
 @click.command("serve")
-@policy_option
-@catalog_option
+@document_options(catalog_required=False)
 @registry_options
 @flag("--host", default=ALL_ADDRESSES, show_default=True, help="Address of the TLS port; `::` takes both families.")
 @flag("--port", type=PORT, default=10250, show_default=True, help="The TLS port.")
-@flag("--tls-cert", type=FILE, required=True, help="Certificate and chain (PEM), reloaded when the file changes.")
-@flag("--tls-key", type=FILE, required=True, help="The certificate's key (PEM), reloaded with it.")
-@flag("--client-ca", type=FILE, help="Only clients with a certificate of this CA (PEM) are served.")
+@tls_options
 @flag("--tls-min-version", type=click.Choice(list(TLS_VERSIONS)), default="1.2", show_default=True, help="Least TLS.")
 @flag("--metrics-host", default=ALL_ADDRESSES, show_default=True, help="Address of the metrics port.")
 @flag("--metrics-port", type=PORT, default=8080, show_default=True, help="/metrics and health, plain HTTP.")
@@ -65,16 +77,20 @@ UNBUILT_SOURCES = ("configmap:", "oci:")
 )
 @flag("--drain-seconds", type=SECONDS, default=5.0, show_default=True, help="Still serve so long after a SIGTERM.")
 @flag("--grace-seconds", type=SECONDS, default=15.0, show_default=True, help="Then finish reviews so long.")
+@flag("--pull-secrets", is_flag=True, help="Read the pull secrets of pods at admission; needs --client-ca.")
+@flag(
+    "--pull-secrets-without-client-ca",
+    is_flag=True,
+    help="Accept that whoever reaches the port can have registries asked with them.",
+)
+@cluster_options
 def serve(
     *,
-    policy_file: Path,
-    catalog_file: Path | None,
+    documents: DocumentFlags,
     registry: RegistryFlags,
     host: str,
     port: int,
-    tls_cert: Path,
-    tls_key: Path,
-    client_ca: Path | None,
+    tls: TlsFlags,
     tls_min_version: str,
     metrics_host: str,
     metrics_port: int,
@@ -85,6 +101,9 @@ def serve(
     log_format: str,
     drain_seconds: float,
     grace_seconds: float,
+    pull_secrets: bool,
+    pull_secrets_without_client_ca: bool,
+    cluster: ClusterFlags,
 ) -> None:
     """Answer AdmissionReviews over HTTPS until SIGTERM.
 
@@ -92,63 +111,83 @@ def serve(
     """
     refuse_unbuilt(str(workers), ("1",), "--workers")
     refuse_unbuilt(cache, ("memory",), "--cache")
-    _refuse_remote(policy_file, "--policy")
-    _refuse_remote(catalog_file, "--catalog")
+    if pull_secrets and tls.client_ca is None and not pull_secrets_without_client_ca:
+        raise click.UsageError(UNAUTHENTICATED)
+    if pull_secrets_without_client_ca and not pull_secrets:
+        raise click.UsageError("--pull-secrets-without-client-ca belongs to --pull-secrets")
+    log = open_log(LogFormat(log_format), sys.stdout)
+    around = Surroundings(environment=os.environ, clock=system_clock(), log=log, serving=True)
     options = ServeOptions(
         admission=ListenAddress(host=host, port=port),
         metrics=ListenAddress(host=metrics_host, port=metrics_port),
-        tls=TlsFiles(certificate=tls_cert, key=tls_key, client_ca=client_ca),
+        tls=tls.source(lambda: open_cluster(cluster, around)),
         minimum_tls=TLS_VERSIONS[tls_min_version],
         drain_seconds=drain_seconds,
         grace_seconds=grace_seconds,
     )
-    documents = _Documents(
-        policy_file=policy_file,
-        catalog_file=catalog_file,
+    decides = _Decides(
+        documents=documents,
         registry=registry,
+        cluster=cluster,
         trust_cache=trust_cache,
         ceiling=MODES[mode_ceiling],
+        pull_secrets=pull_secrets,
     )
     try:
-        _run(options, documents, open_log(LogFormat(log_format), sys.stdout))
-    except (OSError, TlsError, DocumentError) as error:
+        _run(options, decides, around)
+    except (OSError, TlsError, DocumentError, ParseError) as error:
         raise click.UsageError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Documents:
-    """What the gate decides by, and how it reaches registries."""
+class _Decides:
+    """What the gate decides by, and how it reaches registries and the cluster."""
 
-    policy_file: Path
-    catalog_file: Path | None
+    documents: DocumentFlags
     registry: RegistryFlags
+    cluster: ClusterFlags
     trust_cache: Path | None
     ceiling: Mode
+    pull_secrets: bool
 
+    @asynccontextmanager
+    async def opened(self, around: Surroundings, metrics: Metrics) -> AsyncIterator[LiveGate]:
+        """Open what the flags name, and the gate over it. Raises DocumentError, ParseError or OSError."""
+        async with AsyncExitStack() as stack:
+            cluster = await stack.enter_async_context(
+                self.documents.opened_cluster(self.cluster, around, needed=self.pull_secrets)
+            )
+            trust = await stack.enter_async_context(open_trust(around, directory=self.trust_cache))
+            maker = SourceMaker(flags=self.documents, registry=self.registry, around=around, cluster=cluster)
+            policy = maker.policy()
+            gate = LiveGate(
+                policy_file=policy,
+                catalog_file=maker.catalog(lambda: policy.current, trust.roots),
+                open_registry=lambda wanted: open_registry(wanted, self.registry, around),
+                open_trust=lambda: nullcontext(trust),
+                clock=around.clock,
+                log=around.log,
+                metrics=metrics,
+                ceiling=self.ceiling,
+                pull_secrets=await self._pull_secret_access(cluster, around, stack),
+            )
+            yield await stack.enter_async_context(gate)
 
-def _run(options: ServeOptions, documents: _Documents, log: FilteringBoundLogger) -> None:
-    """Serve until told to stop; OSError, TlsError or DocumentError if it cannot start."""
-    clock = system_clock()
-
-    def open_gate(metrics: Metrics) -> LiveGate:
-        around = Surroundings(
-            environment=os.environ, clock=clock, log=log, serving=True, observe=metrics.observe_registry
+    async def _pull_secret_access(
+        self, cluster: Cluster | None, around: Surroundings, stack: AsyncExitStack
+    ) -> PullSecretAccess | None:
+        if cluster is None or not self.pull_secrets:
+            return None
+        return PullSecretAccess(
+            cluster=await stack.enter_async_context(remembered_reads(cluster, around)),
+            open_registries=lambda wanted: open_registries(wanted, self.registry, around),
         )
-        return LiveGate(
-            policy_file=watch_policy(documents.policy_file, clock=clock),
-            catalog_file=watch_catalog(documents.catalog_file, clock=clock) if documents.catalog_file else None,
-            open_registry=lambda policy: open_registry(policy, documents.registry, around),
-            open_trust=lambda: open_trust(around, directory=documents.trust_cache),
-            clock=clock,
-            log=log,
-            metrics=metrics,
-            ceiling=documents.ceiling,
-        )
-
-    run_process(options, open_gate=open_gate, clock=clock, log=log, version=version("dhi-gate"))
 
 
-def _refuse_remote(path: Path | None, option: str) -> None:
-    """Refuse the sources that the contract names and this version does not read."""
-    if path is not None and str(path).startswith(UNBUILT_SOURCES):
-        raise click.UsageError(f"not supported yet: {option} {path} (this version reads files)")
+def _run(options: ServeOptions, decides: _Decides, around: Surroundings) -> None:
+    """Serve until told to stop; OSError, TlsError, DocumentError or ParseError if it cannot start."""
+
+    def open_gate(metrics: Metrics) -> AbstractAsyncContextManager[LiveGate]:
+        return decides.opened(replace(around, observe=metrics.observe_registry), metrics)
+
+    run_process(options, open_gate=open_gate, clock=around.clock, log=around.log, version=version("dhi-gate"))

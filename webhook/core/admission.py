@@ -19,6 +19,7 @@ import msgspec
 from webhook.core.errors import ParseError
 from webhook.core.pod_objects import (
     DECODE_ERRORS,
+    DEFAULT_SERVICE_ACCOUNT,
     HOLDERS,
     MAX_NAME_CHARACTERS,
     Metadata,
@@ -27,6 +28,7 @@ from webhook.core.pod_objects import (
     checked_namespace,
     image_uses,
     parse_error,
+    pulled_by,
 )
 from webhook.core.reading.plain_text import printable
 from webhook.core.workloads import Requester, Source, Workload
@@ -175,6 +177,7 @@ def _workload(review: _Review, user: _UserInfo) -> Workload:
     because = _no_images_because(request)
     holder = None if because else _decode(request.object, request.kind, root="request.object")
     metadata = (holder.metadata if holder else None) or Metadata()
+    service_account, pull_secrets = pulled_by(holder.pod) if holder else (DEFAULT_SERVICE_ACCOUNT, ())
     return Workload(
         kind=printable(request.kind.kind, MAX_NAME_CHARACTERS),
         namespace=checked_namespace(request.namespace),
@@ -185,6 +188,8 @@ def _workload(review: _Review, user: _UserInfo) -> Workload:
         no_images_because=because,
         requester=requester,
         mirror_pod=isinstance(holder, Pod) and not request.sub_resource and _is_mirror(holder, requester),
+        service_account=service_account,
+        pull_secrets=pull_secrets,
     )
 
 

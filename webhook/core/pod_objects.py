@@ -22,6 +22,7 @@ from webhook.core.workloads import ContainerKind, ImageUse
 
 __all__ = [
     "DECODE_ERRORS",
+    "DEFAULT_SERVICE_ACCOUNT",
     "HOLDERS",
     "MAX_NAME_CHARACTERS",
     "AnyObject",
@@ -36,10 +37,13 @@ __all__ = [
     "image_use",
     "image_uses",
     "parse_error",
+    "pulled_by",
 ]
 
 MAX_IMAGES = 1_000
 """How many images one object may name."""
+DEFAULT_SERVICE_ACCOUNT = "default"
+"""The account of a pod that names none. Source: Kubernetes, "Configure Service Accounts for Pods"."""
 MAX_NAME_CHARACTERS = 253
 MAX_SHOWN_REFERENCE = 256
 
@@ -203,6 +207,12 @@ HOLDERS: Mapping[tuple[str, str], type[PodHolder]] = {
     ("batch", "Job"): TemplateHolder,
 }
 """By API group and kind, how an object holds its pod; the same in every version that ever existed."""
+
+
+def pulled_by(pod: PodSpec) -> tuple[str, tuple[str, ...]]:
+    """Return by whose credentials a node would pull the images of a pod: its service account and its pull secrets."""
+    names = (secret.name or "" for secret in pod.image_pull_secrets or ())
+    return pod.service_account_name or DEFAULT_SERVICE_ACCOUNT, tuple(name for name in names if name)
 
 
 def image_uses(holder: PodHolder, *, before: PodHolder | None) -> tuple[ImageUse, ...]:

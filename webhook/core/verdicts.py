@@ -82,11 +82,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """All verdicts about one object. `never_denies` marks an answer that may only warn (advice, mirror pods)."""
+    """All verdicts about one object. `never_denies` marks an answer that may only warn (advice, mirror pods).
+
+    `notes` are for the log, one line each: what else played a part, such as a pull secret that could not be read.
+    """
 
     workload: Workload
     verdicts: tuple[Verdict, ...]
     never_denies: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> bool:

@@ -17,6 +17,7 @@ from webhook.core.workloads import Workload
 __all__ = ["DecisionLog", "mode_of"]
 
 MAX_IMAGES = 50
+MAX_NOTES = 10
 NO_MODE = "none"
 """The mode of an answer that no rule gave: an object without images, or a request that could not be judged."""
 
@@ -43,6 +44,7 @@ class DecisionLog:
             because=printable(decision.workload.no_images_because or ""),
             images=[_image(verdict) for verdict in verdicts[:MAX_IMAGES]],
             images_omitted=max(len(verdicts) - MAX_IMAGES, 0),
+            notes=[printable(note, 300) for note in decision.notes[:MAX_NOTES]],
             policy=policy.name,
             policy_digest=str(policy.digest),
             duration_ms=_milliseconds(seconds),

@@ -5,7 +5,8 @@ Source: Kubernetes API conventions, "Response Status Kind" and "HTTP Status code
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -14,9 +15,10 @@ import msgspec
 from webhook.core.reading.plain_text import printable
 from webhook.ports import ClusterTrouble, ClusterTroubleKind
 
-__all__ = ["Answer", "ListHead", "Status", "list_head", "status_of", "trouble_of"]
+__all__ = ["Answer", "ListHead", "Status", "list_head", "parse_warnings", "status_of", "trouble_of"]
 
 MAX_SHOWN = 300
+MAX_WARNINGS = 100
 
 _KINDS: Mapping[int, ClusterTroubleKind] = {
     HTTPStatus.UNAUTHORIZED: ClusterTroubleKind.UNAUTHORIZED,
@@ -31,10 +33,11 @@ _KINDS: Mapping[int, ClusterTroubleKind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The status code and the whole body of an answer."""
+    """The status code, the whole body and the warnings of an answer."""
 
     code: int
     body: bytes
+    warnings: tuple[str, ...] = ()
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -79,6 +82,7 @@ class ListHead(msgspec.Struct, frozen=True):
         return self.metadata.token or ""
 
 
+_WARNING = re.compile(r'299 [^ "]+ "((?:[^"\\]|\\.)*)"')
 _STATUS = msgspec.json.Decoder(Status)
 _LIST_HEAD = msgspec.json.Decoder(ListHead)
 
@@ -90,6 +94,15 @@ def status_of(answer: Answer) -> Status:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Status()
     return status if status.kind == "Status" else Status()
+
+
+def parse_warnings(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the texts of `Warning` headers, printable and clipped; what has another code or form is none.
+
+    Source: RFC 7234, section 5.5; KEP-1693: code 299, one warning or more in a header, each text quoted.
+    """
+    texts = (match[1] for value in values for match in _WARNING.finditer(value))
+    return tuple(printable(re.sub(r"\\(.)", r"\1", text), MAX_SHOWN) for text in texts)[:MAX_WARNINGS]
 
 
 def list_head(answer: Answer, *, doing: str) -> ListHead:

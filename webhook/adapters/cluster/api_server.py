@@ -6,7 +6,8 @@ needs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ import msgspec
 
 from webhook.adapters.cluster.answers import Answer, list_head, status_of, trouble_of
 from webhook.adapters.cluster.transport import Request, Transport
+from webhook.adapters.cluster.watching import beginning_of, read_event
 from webhook.core.inventory.resources import ApiResource
 from webhook.core.reading.plain_text import printable
 from webhook.ports import ClusterTrouble, ClusterTroubleKind
@@ -24,15 +26,25 @@ PAGE_SIZE = 500
 MAX_CONTINUATIONS = 3
 """How often in a row a list may expire before it has brought another page."""
 
+WATCH_SECONDS = 30
+"""How long the server watches at a time. What a dead connection or a lost event hides comes with the next beginning."""
+WATCH_PATIENCE_SECONDS = WATCH_SECONDS + 10.0
+
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _IMPOSSIBLE_NAMES = frozenset({"", ".", ".."})
 
 
 class ApiServerCluster:
-    """Implements `webhook.ports.Cluster` over HTTP. `default_namespace` counts where a caller names none."""
+    """Implements `webhook.ports.Cluster` over HTTP. `default_namespace` counts where a caller names none.
 
-    def __init__(self, transport: Transport, *, default_namespace: str) -> None:
+    `watch_patience_seconds` is how long a watch lasts at most, whatever the server does.
+    """
+
+    def __init__(
+        self, transport: Transport, *, default_namespace: str, watch_patience_seconds: float = WATCH_PATIENCE_SECONDS
+    ) -> None:
         self._transport = transport
+        self._watch_patience_seconds = watch_patience_seconds
         self.default_namespace = default_namespace
 
     async def pages(
@@ -80,6 +92,36 @@ class ApiServerCluster:
             return None
         return _body(answer, doing, HTTPStatus.OK)
 
+    async def watch(
+        self, resource: ApiResource, *, namespace: str | None, name: str
+    ) -> AsyncGenerator[bytes | None, None]:
+        """Yield one object as it is now, and again whenever it changed, came or went, for half a minute.
+
+        The field selector is what lets RBAC allow it by `resourceNames`.
+        Source: Kubernetes documentation, "Using RBAC Authorization", "Referring to resources".
+        """
+        doing = _doing("watching", resource, namespace, name)
+        _path(resource, namespace, name, doing=doing)
+        path = _path(resource, namespace, doing=doing)
+        one = (("fieldSelector", f"metadata.name={_escaped_value(name)}"),)
+        answer = await self._transport.send(Request(doing=doing, method="GET", path=path, query=one))
+        if answer.code != HTTPStatus.OK:
+            raise trouble_of(answer, doing=doing)
+        beginning = beginning_of(answer, doing=doing)
+        yield beginning.document
+        events = (
+            *one,
+            ("watch", "1"),
+            ("resourceVersion", beginning.resource_version),
+            ("timeoutSeconds", str(WATCH_SECONDS)),
+        )
+        request = Request(doing=doing, method="GET", path=path, query=events)
+        async with aclosing(self._transport.lines(request, seconds=self._watch_patience_seconds)) as lines:
+            async for line in lines:
+                change = read_event(line, doing=doing)
+                if change is not None:
+                    yield change.document
+
     async def create(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> bytes:
         """Create an object and return it as it was stored; CONFLICT if there is one, or if its namespace is gone."""
         doing = _doing("creating", resource, namespace)
@@ -87,6 +129,25 @@ class ApiServerCluster:
         if _is_known_absent(answer):
             raise _changed(answer, doing)
         return _body(answer, doing, HTTPStatus.CREATED)
+
+    async def rehearse(self, resource: ApiResource, *, namespace: str | None, document: bytes) -> tuple[str, ...]:
+        """Ask what creating an object would come to, without creating it; return the warnings of the API server."""
+        doing = _doing("trying to create", resource, namespace)
+        path = _path(resource, namespace, doing=doing)
+        dry = (("dryRun", "All"),)
+        answer = await self._transport.send(Request(doing=doing, method="POST", path=path, query=dry, body=document))
+        if _is_known_absent(answer):
+            raise _changed(answer, doing)
+        _body(answer, doing, HTTPStatus.CREATED)
+        return answer.warnings
+
+    async def text(self, path: tuple[str, ...]) -> str:
+        """Return what the API server answers where no object is; what is no UTF-8 of it is replaced."""
+        doing = f"asking for /{_shown('/'.join(path))}"
+        answer = await self._transport.send(
+            Request(doing=doing, method="GET", path=_joined(path, doing=doing), accept="*/*")
+        )
+        return _body(answer, doing, HTTPStatus.OK).decode(errors="replace")
 
     async def replace(self, resource: ApiResource, *, namespace: str | None, name: str, document: bytes) -> bytes:
         """Replace an object and return it as it was stored; CONFLICT if it is in another state, or gone."""
@@ -143,11 +204,20 @@ def _path(resource: ApiResource, namespace: str | None, name: str | None = None,
     """
     root = ("apis", resource.group) if resource.group else ("api",)
     within = ("namespaces", namespace) if resource.namespaced and namespace is not None else ()
-    parts = (*root, resource.version, *within, resource.plural, *(() if name is None else (name,)))
+    return _joined((*root, resource.version, *within, resource.plural, *(() if name is None else (name,))), doing=doing)
+
+
+def _joined(parts: tuple[str, ...], *, doing: str) -> str:
+    """Return a path of segments, every one of it encoded. Raises ClusterTrouble for what can be none."""
     for part in parts:
         if part in _IMPOSSIBLE_NAMES or "/" in part or "%" in part or not _is_text(part):
             raise ClusterTrouble(ClusterTroubleKind.REFUSED, doing=doing, detail=f"`{_shown(part)}` is no name")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def _escaped_value(name: str) -> str:
+    """Return a name as the value of a field selector. Source: apimachinery `fields/selector.go`, "EscapeValue"."""
+    return name.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
 
 
 def _is_text(text: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from webhook.adapters.cluster.access import Access, AccessKeeper, obtain_access
-from webhook.adapters.cluster.api_server import ApiServerCluster
+from webhook.adapters.cluster.api_server import WATCH_PATIENCE_SECONDS, ApiServerCluster
 from webhook.adapters.cluster.flags import ClusterFlags
 from webhook.adapters.cluster.target import SERVICE_ACCOUNT, find_target
 from webhook.adapters.cluster.transport import Sleep, Transport
@@ -28,6 +28,7 @@ async def open_api_server(
     clock: Clock,
     service_account: Path = SERVICE_ACCOUNT,
     sleep: Sleep = asyncio.sleep,
+    watch_patience_seconds: float = WATCH_PATIENCE_SECONDS,
 ) -> AsyncIterator[ApiServerCluster]:
     """Find out which server is asked and as whom, and yield it; nothing has been asked yet.
 
@@ -50,4 +51,6 @@ async def open_api_server(
         sleep=sleep,
     )
     async with transport:
-        yield ApiServerCluster(transport, default_namespace=target.namespace)
+        yield ApiServerCluster(
+            transport, default_namespace=target.namespace, watch_patience_seconds=watch_patience_seconds
+        )

@@ -12,7 +12,7 @@ What holds for every exchange:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Self
@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from webhook.adapters.cluster.access import Access, AccessKeeper
-from webhook.adapters.cluster.answers import Answer
+from webhook.adapters.cluster.answers import Answer, parse_warnings, trouble_of
 from webhook.adapters.cluster.target import Target
 from webhook.adapters.registry.address_guard import is_loopback_host
 from webhook.adapters.registry.options import Proxies
@@ -34,6 +34,8 @@ from webhook.ports import Clock, ClusterTrouble, ClusterTroubleKind
 __all__ = ["Request", "Sleep", "Transport"]
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
+MAX_LINE_BYTES = 8 * 1024 * 1024
+"""An event holds an object, which has at most 1.5 MiB, escaped and with its metadata."""
 MAX_SHOWN = 300
 MAX_CONNECTIONS = 32
 MAX_TRIES = 5
@@ -104,6 +106,29 @@ class Transport:
             await self._sleep(received.wait_seconds)
         return (await self._send_as_caller(request)).answer
 
+    async def lines(self, request: Request, *, seconds: float) -> AsyncGenerator[bytes, None]:
+        """Yield the lines of an answer as they come, until it ends. Raises ClusterTrouble, TIMEOUT after `seconds`.
+
+        It is for questions that follow one that was answered, so a credential is not obtained anew for it.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(until):
+                response = await self._connect(request, await self._keeper.current())
+            async with response:
+                if response.status != HTTPStatus.OK:
+                    async with asyncio.timeout_at(until):
+                        body = await _whole_body(request, response)
+                    raise trouble_of(Answer(code=response.status, body=body), doing=request.doing)
+                async for line in _lines(request, response, until):
+                    yield line
+        except ParseError as error:
+            raise _trouble(ClusterTroubleKind.UNAUTHORIZED, request, str(error)) from None
+        except TimeoutError:
+            raise _trouble(ClusterTroubleKind.TIMEOUT, request, f"{seconds:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _as_trouble(request, error) from error
+
     async def _send_as_caller(self, request: Request) -> _Received:
         """Send with the caller's credential, and once more with another one if it is not accepted."""
         try:
@@ -128,12 +153,19 @@ class Transport:
             raise _as_trouble(request, error) from error
 
     async def _send_once(self, request: Request, access: Access) -> _Received:
+        async with await self._connect(request, access) as response:
+            warnings = parse_warnings(response.headers.getall("Warning", ()))
+            answer = Answer(code=response.status, body=await _whole_body(request, response), warnings=warnings)
+            return _Received(answer=answer, wait_seconds=self._patience(response))
+
+    async def _connect(self, request: Request, access: Access) -> aiohttp.ClientResponse:
+        """Send a request and return the answer, its body unread; whoever gets it closes it."""
         # Built from parts that are encoded already: what a name contains must not be read as a path again.
         url = URL(f"{str(self._target.server).rstrip('/')}{request.path}", encoded=True).with_query(request.query)
         headers = CIMultiDict((("Accept", request.accept), *access.headers))
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        async with self._session.request(
+        return await self._session.request(
             request.method,
             url,
             headers=headers,
@@ -142,9 +174,7 @@ class Transport:
             proxy=self._proxy,
             ssl=access.tls if access.tls is not None else True,
             server_hostname=self._target.cluster.tls_server_name or None,
-        ) as response:
-            answer = Answer(code=response.status, body=await _whole_body(request, response))
-            return _Received(answer=answer, wait_seconds=self._patience(response))
+        )
 
     def _patience(self, response: aiohttp.ClientResponse) -> float | None:
         """Return how many seconds the server wants to be left alone before it is asked the same again.
@@ -165,6 +195,23 @@ async def _whole_body(request: Request, response: aiohttp.ClientResponse) -> byt
             raise _trouble(ClusterTroubleKind.BAD_ANSWER, request, f"it has more than {MAX_ANSWER_BYTES:,} bytes")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+async def _lines(request: Request, response: aiohttp.ClientResponse, until: float) -> AsyncIterator[bytes]:
+    """Yield lines without their end; what follows the last end of a line is no line."""
+    begun = bytearray()
+    while True:
+        async with asyncio.timeout_at(until):
+            piece = await response.content.readany()
+        if not piece:
+            return
+        *ends, rest = piece.split(b"\n")
+        for end in ends:
+            yield bytes(begun + end)
+            begun.clear()
+        begun += rest
+        if len(begun) > MAX_LINE_BYTES:
+            raise _trouble(ClusterTroubleKind.BAD_ANSWER, request, f"a line has more than {MAX_LINE_BYTES:,} bytes")
 
 
 def _proxy_for(target: Target, proxies: Proxies) -> URL | None:

@@ -25,15 +25,16 @@ OpenRegistry = Callable[[ConfigSource], Awaitable[Registry]]
 class PullSecretRegistries:
     """Implements `webhook.ports.Registries`.
 
-    `open_registry` opens what asks by the credentials of a config; `own` is the caller's own config.
+    `open_registry` opens what asks by the credentials of a config; `own` is the caller's own config. Of at most
+    `max_parsed` secrets the content is remembered.
     """
 
-    def __init__(self, open_registry: OpenRegistry, own: ConfigSource) -> None:
+    def __init__(self, open_registry: OpenRegistry, own: ConfigSource, *, max_parsed: int = MAX_PARSED_SECRETS) -> None:
         self._open_registry = open_registry
         self._own = own
         self._opened: dict[tuple[bytes, ...], Registry] = {}
         self._opening = asyncio.Lock()
-        self._parse = lru_cache(maxsize=MAX_PARSED_SECRETS)(DockerConfig.parse)
+        self._parse = lru_cache(maxsize=max_parsed)(DockerConfig.parse)
 
     def covers(self, pull_secret: bytes, repositories: Collection[Repository]) -> bool:
         """Tell whether the secret holds credentials for any of the repositories."""

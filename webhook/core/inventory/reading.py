@@ -34,6 +34,7 @@ from webhook.core.pod_objects import (
     checked_namespace,
     image_uses,
     parse_error,
+    pulled_by,
 )
 from webhook.core.reading.plain_text import printable
 from webhook.core.workloads import ContainerKind, Source, Workload
@@ -42,7 +43,6 @@ __all__ = ["Identity", "parse_identities", "parse_page"]
 
 MAX_IMAGE_ID_CHARACTERS = 1_200
 """An image reference of the longest kind, with the runtime's word before it."""
-DEFAULT_SERVICE_ACCOUNT = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +143,7 @@ def _live_object(resource: ApiResource, holder: LiveHolder) -> LiveObject:
 
 
 def _workload(key: ObjectKey, holder: LiveHolder) -> Workload:
-    pod = holder.pod
-    secrets = (secret.name or "" for secret in pod.image_pull_secrets or ())
+    service_account, pull_secrets = pulled_by(holder.pod)
     return Workload(
         kind=key.kind,
         namespace=key.namespace,
@@ -152,8 +151,8 @@ def _workload(key: ObjectKey, holder: LiveHolder) -> Workload:
         operation="CREATE",
         source=Source.CLUSTER,
         uses=image_uses(holder, before=None),
-        service_account=pod.service_account_name or DEFAULT_SERVICE_ACCOUNT,
-        pull_secrets=tuple(name for name in secrets if name),
+        service_account=service_account,
+        pull_secrets=pull_secrets,
     )
 
 

@@ -2,7 +2,7 @@
 
 1. A pod's own `imagePullSecrets` count; where it names none, those of its service account.
    Source: Kubernetes documentation, "Add ImagePullSecrets to a service account"; the ServiceAccount admission plugin.
-2. Each Secret and each account is read once in a run, by its name; nothing is ever listed.
+2. Each Secret and each account is read once for a `PullSecrets`, by its name; nothing is ever listed.
 3. What could not be read is told, never passed over: the image may then look unreachable and not be.
 """
 
@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from webhook.core.errors import DocumentError
 from webhook.core.pod_objects import SecretReference
 from webhook.core.reading.plain_text import printable
+from webhook.core.references import ImageReference
 from webhook.core.workloads import Workload
-from webhook.ports import ApiResource, Cluster, ClusterTrouble
+from webhook.ports import ApiResource, ClusterTrouble, ObjectReader, Registries
 
-__all__ = ["PullSecrets", "SecretsFound"]
+__all__ = ["SECRETS", "SERVICE_ACCOUNTS", "PullSecrets", "SecretsFound", "usable_secrets"]
 
 T = TypeVar("T")
 
@@ -48,6 +50,26 @@ class SecretsFound:
     doubts: tuple[str, ...] = ()
 
 
+def usable_secrets(
+    workload: Workload, configs: tuple[tuple[str, bytes], ...], registries: Registries
+) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """Return the pull secrets that make a difference, and notes about those that could not be used.
+
+    `configs` are those of the workload, by name. Only what holds credentials for one of its images makes a difference,
+    so that images that anyone may read are read by the same credentials whatever secrets their pods name.
+    """
+    repositories = {use.image.repository for use in workload.uses if isinstance(use.image, ImageReference)}
+    secrets, notes = [], []
+    for name, config in configs:
+        try:
+            if registries.covers(config, repositories):
+                secrets.append(config)
+        except DocumentError as error:
+            why = "; ".join(str(one) for one in error.errors)
+            notes.append(f"pull secret `{printable(name)}` is not used: {printable(why)}")
+    return tuple(secrets), tuple(notes)
+
+
 class _Secret(msgspec.Struct, frozen=True):
     """What is read of a Secret."""
 
@@ -64,7 +86,7 @@ class _ServiceAccount(msgspec.Struct, frozen=True, rename="camel"):
 class PullSecrets:
     """Reads the pull secrets of workloads in a cluster; belongs to one event loop."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ObjectReader) -> None:
         self._cluster = cluster
         self._asked: dict[tuple[str, str, str], asyncio.Task[Any]] = {}
 
