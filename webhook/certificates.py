@@ -1,10 +1,10 @@
-"""Certificates that are made on the spot: for development, and for the demo. A cluster's come from elsewhere."""
+"""Certificates that are made on the spot: by an authority of the gate's own, and for development and the demo."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +14,66 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["DevelopmentCertificates", "make_development_certificates", "write_new"]
+__all__ = [
+    "CertificateAuthority",
+    "DevelopmentCertificates",
+    "ServerCertificate",
+    "make_authority",
+    "make_development_certificates",
+    "write_new",
+]
 
 TOLERATED_SKEW = timedelta(minutes=5)
 """How far the clock of another machine may be behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerCertificate:
+    """A server's certificate and its key, both PEM."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateAuthority:
+    """An authority that can sign."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate, as it belongs into a bundle."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The private key, unencrypted."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def issue(self, names: tuple[str, ...], *, now: datetime, not_after: datetime) -> ServerCertificate:
+        """Sign an ECDSA P-256 server certificate for DNS names and addresses, `names[0]` first, with a new key.
+
+        Raises ValueError for a name that is neither.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        valid = (now - TOLERATED_SKEW, not_after)
+        leaf = (
+            _builder(_name(names[0]), self.certificate.subject, key.public_key(), valid)
+            .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+            .sign(self.key, hashes.SHA384())
+        )
+        return ServerCertificate(
+            certificate=leaf.public_bytes(Encoding.PEM),
+            key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            not_after=leaf.not_valid_after_utc,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,38 +89,30 @@ class DevelopmentCertificates:
         return "DevelopmentCertificates(...)"
 
 
+def make_authority(common_name: str, *, now: datetime, lifetime: timedelta) -> CertificateAuthority:
+    """Make an authority on ECDSA P-384 that signs servers' certificates and no other authority's."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = _name(common_name)
+    certificate = (
+        _builder(name, name, key.public_key(), (now - TOLERATED_SKEW, now + lifetime))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA384())
+    )
+    return CertificateAuthority(certificate=certificate, key=key)
+
+
 def make_development_certificates(
     names: tuple[str, ...], *, now: datetime, lifetime: timedelta
 ) -> DevelopmentCertificates:
-    """Make a CA and, signed by it, an ECDSA P-256 server certificate for DNS names and addresses, `names[0]` first.
+    """Make a CA and, signed by it, a server certificate for DNS names and addresses, `names[0]` first.
 
     Because the CA's key is thrown away, nothing else can ever be signed by it.
     """
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name("dhi-gate development CA")
-    key = ec.generate_private_key(ec.SECP256R1())
-    valid = (now - TOLERATED_SKEW, now + lifetime)
-    ca = (
-        _builder(ca_name, ca_name, ca_key.public_key(), valid)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    leaf = (
-        _builder(_name(names[0]), ca_name, key.public_key(), valid)
-        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    return DevelopmentCertificates(
-        ca=ca.public_bytes(Encoding.PEM),
-        certificate=leaf.public_bytes(Encoding.PEM),
-        key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
+    authority = make_authority("dhi-gate development CA", now=now, lifetime=lifetime)
+    leaf = authority.issue(names, now=now, not_after=now + lifetime)
+    return DevelopmentCertificates(ca=authority.pem, certificate=leaf.certificate, key=leaf.key)
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:

@@ -17,7 +17,8 @@ from webhook.server.lifecycle import Lifecycle
 from webhook.server.limits import Capacity, Limits
 from webhook.server.listeners import ListenAddress, new_listener, open_socket
 from webhook.server.metrics import Metrics
-from webhook.server.tls import LiveCertificate, LoadedCertificate, TlsFiles
+from webhook.server.self_managed import SelfManagedCertificate, SelfManagedTls
+from webhook.server.tls import LiveCertificate, LoadedCertificate, ServedCertificate, TlsFiles
 
 __all__ = ["AdmissionServer", "ServeOptions", "Signals"]
 
@@ -32,7 +33,7 @@ class ServeOptions:
 
     admission: ListenAddress
     metrics: ListenAddress
-    tls: TlsFiles
+    tls: TlsFiles | SelfManagedTls
     minimum_tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     drain_seconds: float = 5.0
     grace_seconds: float = 15.0
@@ -57,7 +58,7 @@ class Signals:
 
 
 class AdmissionServer:
-    """Serves a gate. Construction binds both sockets and loads the certificate: OSError or TlsError if it cannot.
+    """Serves a gate. Construction binds both sockets and loads the files of TLS: OSError or TlsError if it cannot.
 
     `admission_address` and `metrics_address` are those it really listens on.
     """
@@ -71,9 +72,7 @@ class AdmissionServer:
         self._log = log
         self._lifecycle = Lifecycle()
         self._capacity = Capacity(options.limits)
-        self._certificate = LiveCertificate(
-            options.tls, minimum_version=options.minimum_tls, clock=clock, log=log, on_load=self._count_certificate
-        )
+        self._certificate = self._certificate_of(options, clock, log)
         admission_app = AdmissionApp(
             gate,
             rest=health_app(self.readiness),
@@ -98,11 +97,8 @@ class AdmissionServer:
         return (*self._gate.readiness(), self._certificate.readiness(), self._lifecycle.readiness())
 
     async def run(self, signals: Signals) -> None:
-        """Serve until told to stop, then drain and return."""
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(
-                self._certificate.watch(interval_seconds=self._options.reload_seconds, wake=signals.reload)
-            )
+        """Serve until told to stop, then drain and return; raises what opening a cluster raises."""
+        async with self._certificate.kept(signals.reload), asyncio.TaskGroup() as group:
             for listener, bound in zip(self._listeners, self._sockets, strict=True):
                 group.create_task(listener.serve(sockets=[bound]))
             self._log.info("serving", admission=str(self.admission_address), metrics=str(self.metrics_address))
@@ -110,7 +106,6 @@ class AdmissionServer:
             await self._drain(signals)
             for listener in self._listeners:
                 listener.should_exit = True
-            watch.cancel()
         self._log.info("stopped")
 
     async def _drain(self, signals: Signals) -> None:
@@ -131,6 +126,26 @@ class AdmissionServer:
         except TimeoutError:
             self._log.warning("draining-cut-short", reviews=self._capacity.reviews)
             self._capacity.cut_off()
+
+    def _certificate_of(self, options: ServeOptions, clock: Clock, log: FilteringBoundLogger) -> ServedCertificate:
+        """Return the certificate that files hold, or that the gate signs itself."""
+        if isinstance(options.tls, TlsFiles):
+            return LiveCertificate(
+                options.tls,
+                minimum_version=options.minimum_tls,
+                clock=clock,
+                log=log,
+                on_load=self._count_certificate,
+                reload_seconds=options.reload_seconds,
+            )
+        return SelfManagedCertificate(
+            options.tls,
+            minimum_version=options.minimum_tls,
+            clock=clock,
+            log=log,
+            observer=self._metrics,
+            on_load=self._count_certificate,
+        )
 
     def _count_certificate(self, loaded: LoadedCertificate | None) -> None:
         """Note an attempt to load the certificate."""

@@ -19,11 +19,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -32,7 +33,18 @@ from structlog.typing import FilteringBoundLogger
 from webhook.ports import Clock
 from webhook.server.gate import ReadinessCheck
 
-__all__ = ["LiveCertificate", "LoadedCertificate", "TlsError", "TlsFiles", "load_certificate"]
+__all__ = [
+    "LiveCertificate",
+    "LoadedCertificate",
+    "LoadsCertificates",
+    "ServedCertificate",
+    "TlsError",
+    "TlsFiles",
+    "front_context",
+    "load_certificate",
+    "new_context",
+    "read_file",
+]
 
 MAX_FILE_BYTES = 1024 * 1024
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -66,21 +78,39 @@ class LoadedCertificate:
 
 def load_certificate(files: TlsFiles, *, now: datetime) -> LoadedCertificate:
     """Load and check everything the files hold; raises TlsError if it cannot be used from `now` on."""
-    contents = tuple(_read(path) for path in files.all())
+    contents = tuple(read_file(path) for path in files.all())
     leaf = _check_pair(files, certificate=contents[0], key=contents[1])
     if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
         valid = f"valid from {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} to {leaf.not_valid_after_utc:%Y-%m-%d %H:%M}"
         raise TlsError(f"{files.certificate}: the certificate is {valid} UTC, not now")
-    context = _new_context(client_ca=files.client_ca is not None, minimum=ssl.TLSVersion.TLSv1_2)
+    context = new_context(client_ca=files.client_ca is not None, minimum=ssl.TLSVersion.TLSv1_2)
     try:
         context.load_cert_chain(files.certificate, files.key)
         if files.client_ca is not None:
             context.load_verify_locations(files.client_ca)
     except (ssl.SSLError, OSError) as error:
         raise TlsError(f"{files.certificate}: OpenSSL does not accept the files") from error
-    if tuple(_read(path) for path in files.all()) != contents:
+    if tuple(read_file(path) for path in files.all()) != contents:
         raise TlsError(f"{files.certificate}: the files changed while they were read")
     return LoadedCertificate(context=context, expires_at=leaf.not_valid_after_utc, fingerprint=_fingerprint(contents))
+
+
+class ServedCertificate(Protocol):
+    """A certificate that is kept while the server runs, wherever it comes from."""
+
+    front: ssl.SSLContext
+
+    def kept(self, wake: asyncio.Event) -> AbstractAsyncContextManager[None]:
+        """Keep it until the end of the block; `wake` asks for a look at once."""
+        ...
+
+    def readiness(self) -> ReadinessCheck:
+        """Say whether it can be shown to anyone now."""
+        ...
+
+
+LoadsCertificates = Callable[[LoadedCertificate | None], None]
+"""Called after each attempt to exchange the certificate: with the new one, or None if that failed."""
 
 
 class LiveCertificate:
@@ -97,22 +127,25 @@ class LiveCertificate:
         minimum_version: ssl.TLSVersion,
         clock: Clock,
         log: FilteringBoundLogger,
-        on_load: Callable[[LoadedCertificate | None], None],
+        on_load: LoadsCertificates,
+        reload_seconds: float = 5.0,
     ) -> None:
         self._files = files
+        self._reload_seconds = reload_seconds
         self._clock = clock
         self._log = log
         self._on_load = on_load
         self._failure = ""
         self._current = load_certificate(files, now=clock.now())
-        self.front = _new_context(client_ca=files.client_ca is not None, minimum=minimum_version)
-        self.front.sni_callback = self._put_current
+        self.front = front_context(
+            lambda: self._current.context, client_ca=files.client_ca is not None, minimum=minimum_version
+        )
         on_load(self._current)
 
     def reload(self) -> None:
         """Exchange the certificate if the files changed; keep the last good one if they cannot be used."""
         try:
-            if _fingerprint(tuple(_read(path) for path in self._files.all())) == self._current.fingerprint:
+            if _fingerprint(tuple(read_file(path) for path in self._files.all())) == self._current.fingerprint:
                 self._failure = ""
                 return
             loaded = load_certificate(self._files, now=self._clock.now())
@@ -126,6 +159,14 @@ class LiveCertificate:
         self._current = loaded
         self._on_load(loaded)
         self._log.info("certificate-reloaded", expires_at=loaded.expires_at.isoformat())
+
+    @asynccontextmanager
+    async def kept(self, wake: asyncio.Event) -> AsyncIterator[None]:
+        """Watch the files until the end of the block."""
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self.watch(interval_seconds=self._reload_seconds, wake=wake))
+            yield
+            watching.cancel()
 
     async def watch(self, *, interval_seconds: float, wake: asyncio.Event) -> None:
         """Look at the files every so often, and whenever `wake` is set. Runs until it is cancelled."""
@@ -145,12 +186,28 @@ class LiveCertificate:
             name="certificate", ok=True, detail=f"{detail}; {self._failure}" if self._failure else detail
         )
 
-    def _put_current(self, connection: ssl.SSLObject, _name: str, _front: ssl.SSLContext) -> None:
-        """Give a handshake the certificate in force."""
-        connection.context = self._current.context
+
+def front_context(
+    current: Callable[[], ssl.SSLContext | None], *, client_ca: bool, minimum: ssl.TLSVersion
+) -> ssl.SSLContext:
+    """Make the context of a listening socket, which gives every handshake the certificate that is in force then.
+
+    While there is none, handshakes end with the alert `internal_error`.
+    """
+
+    def put_current(connection: ssl.SSLObject, _name: str, _front: ssl.SSLContext) -> int | None:
+        context = current()
+        if context is None:
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+        connection.context = context
+        return None
+
+    front = new_context(client_ca=client_ca, minimum=minimum)
+    front.sni_callback = put_current
+    return front
 
 
-def _new_context(*, client_ca: bool, minimum: ssl.TLSVersion) -> ssl.SSLContext:
+def new_context(*, client_ca: bool, minimum: ssl.TLSVersion) -> ssl.SSLContext:
     """Make a server context without a certificate.
 
     No session tickets: the API server never resumes a session, and without tickets a handshake costs a sixth less.
@@ -180,7 +237,7 @@ def _check_pair(files: TlsFiles, *, certificate: bytes, key: bytes) -> x509.Cert
     return leaf
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Read a small file; raises TlsError if that cannot be done."""
     try:
         with path.open("rb") as file:

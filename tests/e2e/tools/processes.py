@@ -324,6 +324,16 @@ def debian_registry(
         yield address
 
 
+@contextmanager
+def pushgateway(folder: Path) -> Iterator[str]:
+    """Run a Prometheus Pushgateway that remembers nothing beyond its life, and yield its URL."""
+    address = f"{LOOPBACK}:{free_port()}"
+    command: list[str | Path] = [toolchain.provide("pushgateway"), f"--web.listen-address={address}"]
+    with running(command, log=folder / f"pushgateway-{secrets.token_hex(4)}.log") as process:
+        process.wait_until(lambda: _http_status(f"http://{address}/-/ready") == http.client.OK)
+        yield f"http://{address}"
+
+
 def _debian_registry_configuration(
     home: Path, address: str, htpasswd: Mapping[str, str] | None, tls: tuple[Path, Path] | None
 ) -> object:
