@@ -18,7 +18,10 @@ SRE = "sre-on-call"
 DEVELOPER = "developer"
 NODE = "node-1"
 
-NEEDED_TOOLS = (*(name for name, tool in toolchain.TOOLS.items() if not tool.optional), "buildah", "helm")
+NEEDED_TOOLS = (
+    *(name for name, tool in toolchain.TOOLS.items() if not tool.optional),
+    *("buildah", "chromedriver", "chromium", "helm", "pushgateway"),
+)
 
 AUDIT_POLICY = """
 apiVersion: audit.k8s.io/v1

@@ -158,6 +158,7 @@ def test_another_day_and_another_policy() -> None:
     assert "production-2025" in page
     assert "newly refused" in page
     assert "newly admitted" in page
+    assert "Below stands only what changes" in page
 
 
 @pytest.mark.parametrize("complete", [True, False])

@@ -59,7 +59,10 @@ def _bands(bases: Bases) -> Markup:
         for number, band in enumerate(BANDS)
     )
     without = element(
-        "li", element("span", "no known base"), element("b", counted(bases.images_without, "image")), class_="band none"
+        "li",
+        element("span", "no base established"),
+        element("b", counted(bases.images_without, "image")),
+        class_="band none",
     )
     return element(
         "ul",

@@ -80,13 +80,15 @@ def _drift(report: ReportDocument) -> Markup | None:
 
 def _changes(changes: ChangesDocument) -> Markup:
     numbers = {"newly-refused": changes.newly_refused, "newly-admitted": changes.newly_admitted}
-    return element(
+    tiles = element(
         "ul",
         *(_tile(number, CHANGES[change], change, ("change", change)) for change, number in numbers.items()),
         _tile(changes.same, "same", "same", None),
         class_="tiles changes",
         aria_label="What the policy changes",
     )
+    told = "Below stands only what changes, causes and ages of bases included."
+    return joined((tiles, element("p", told, class_="quiet")))
 
 
 def _counts(report: ReportDocument) -> Markup:

@@ -115,8 +115,8 @@ def _evidence(verdict: ContainerDocument) -> Markup:
     note = () if verdict.note is UNSET else (("Note", verdict.note),)
     facts: tuple[tuple[str, Content], ...] = (
         ("Digest", element("code", verdict.digest, class_="copyable") if verdict.digest else "not known"),
-        ("Signed by", ", ".join(verdict.signed_by) or "nobody the policy names"),
-        ("Base", _base(verdict.base) if verdict.base else "no known base"),
+        ("Signed by", ", ".join(verdict.signed_by) or "none established"),
+        ("Base", _base(verdict.base) if verdict.base else "none established"),
         ("Rule", f"{verdict.rule} (mode {verdict.mode})"),
         *note,
     )
