@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from tests.auditing.report_samples import container, problem, report, workload
 from tests.core.given import digest
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import FakeCluster, Manifest
 from webhook.auditing.report_keeping import REPORTS, Audited, Kept, keep_reports
 from webhook.core.reporting.document import ComparedDocument, WorkloadDocument
 from webhook.core.reporting.policy_reports import ReportApi, policy_reports
@@ -114,6 +114,7 @@ async def test_what_says_the_same_is_not_written_again(cluster: FakeCluster) -> 
 
     assert kept == Kept(unchanged=2)
     assert cluster.asked == ["list policyreports shop"]
+    assert set(cluster.selectors) == {"app.kubernetes.io/managed-by=dhi-gate"}
 
 
 async def test_what_says_something_else_is_replaced_and_nothing_else(cluster: FakeCluster) -> None:
@@ -206,6 +207,25 @@ async def test_the_reports_of_others_are_left_alone(cluster: FakeCluster) -> Non
     assert len(cluster.objects(RESOURCE)) == 2
 
 
+class Careless(FakeCluster):
+    """A cluster whose lists hold everything, whatever was selected."""
+
+    def page(self, resource: ApiResource, **asked: Any) -> Manifest:  # noqa: ANN401 - those of the fake
+        """Return one page."""
+        return super().page(resource, **{**asked, "selector": ""})
+
+
+async def test_a_list_that_holds_too_much_removes_nothing_of_others() -> None:
+    """Whose a report is, is told by the report itself and not by what was asked for."""
+    cluster = cluster_with("shop", kind=Careless)
+    theirs = {"name": "theirs", "namespace": "shop", "labels": {"app.kubernetes.io/managed-by": "kyverno"}}
+    cluster.put(RESOURCE, {"metadata": theirs})
+    await keep(cluster, numbered(1))
+
+    assert await keep(cluster) == Kept(removed=1)
+    assert [one["metadata"]["name"] for one in cluster.objects(RESOURCE)] == ["theirs"]
+
+
 async def test_a_report_of_others_under_our_name_is_told_and_not_touched(cluster: FakeCluster) -> None:
     """One line says which, and the other reports are written."""
     theirs = {"metadata": {"name": name_of(numbered(1)), "namespace": "shop", "labels": {"team": "shop"}}}
@@ -281,6 +301,18 @@ def crowded() -> Crowded:
     return cluster
 
 
+async def test_what_changes_while_it_is_written_is_not_lost() -> None:
+    """A label that somebody adds between the list and the write is there afterwards."""
+    cluster = crowded()
+    await keep(cluster, numbered(1))
+    edited = stored(cluster, numbered(1))
+    edited["metadata"]["labels"]["team"] = "shop"
+    cluster.before = lambda: cluster.put(RESOURCE, edited)
+
+    assert await keep(cluster, numbered(1, refused=True)) == Kept(replaced=1)
+    assert stored(cluster, numbered(1))["metadata"]["labels"]["team"] == "shop"
+
+
 async def test_another_run_that_wrote_the_same_has_done_our_work() -> None:
     """Two audits at the same time: the second finds the report there, and leaves it."""
     cluster = crowded()
@@ -327,6 +359,7 @@ async def test_rights_that_are_missing_are_one_line_and_the_rest_goes_on() -> No
     assert (kept.created, kept.failed) == (1, 2)
     said = 'User "somebody" cannot create resource "policyreports"'
     assert kept.troubles == (f"writing policyreports in shop: the API server does not allow it ({said}), 2 times",)
+    assert not [asked for asked in cluster.asked if asked.startswith("get")]
 
 
 async def test_where_reports_may_not_be_listed_nothing_is_written() -> None:

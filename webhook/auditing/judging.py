@@ -72,7 +72,7 @@ class Judge:
         if subject.workload is not None:
             world = await self._world(subject.workload, sheet)
             decision = await self._review(subject.workload, world)
-            sheet.add(world, decision, Seen.SPEC, _pods_like(subject, subject.workload))
+            sheet.add(world, decision, Seen.SPEC, self._told_pods(subject))
         for alike in subject.live:
             world = await self._world(alike.workload, sheet)
             if not _is_told_by(subject.workload, alike.workload, self.policy):
@@ -116,6 +116,10 @@ class Judge:
     async def _review(self, workload: Workload, world: World) -> Decision:
         deadline = min(self.deadline, self.clock.monotonic() + OBJECT_SECONDS)
         return await review(workload, self.policy, world, deadline=deadline, rule=self.rule)
+
+    def _told_pods(self, subject: Subject) -> int:
+        """Count the live pods of which the decision about their owner speaks."""
+        return sum(alike.pods for alike in subject.live if _is_told_by(subject.workload, alike.workload, self.policy))
 
     def _moved(self, alike: LivePods, world: World, sheet: _Sheet) -> Workload | None:
         """Return the pods as their nodes run them, with those containers alone that run other bytes; None if all do."""
@@ -207,11 +211,6 @@ def _is_told_by(owner: Workload | None, pod: Workload, policy: Policy) -> bool:
         isinstance(use.image, ImageReference) and not use.image.digest for use in pod.uses
     )
     return not slipped and _images(pod) <= _images(owner)
-
-
-def _pods_like(subject: Subject, owner: Workload) -> int:
-    """Count the live pods that have every image of their owner."""
-    return sum(alike.pods for alike in subject.live if _images(owner) <= _images(alike.workload))
 
 
 def _images(workload: Workload) -> frozenset[tuple[ContainerKind, str, str]]:

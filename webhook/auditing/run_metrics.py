@@ -101,8 +101,8 @@ class PushGateway:
     grouping: Mapping[str, str]
 
 
-def parse_push_gateway(url: str, *, cluster: str = "", instance: str = "") -> PushGateway:
-    """Read the address of a Pushgateway; `cluster` and `instance` become labels unless they are empty.
+def parse_push_gateway(url: str, *, cluster: str = "") -> PushGateway:
+    """Read the address of a Pushgateway; `cluster` becomes a label unless it is empty.
 
     Raises ParseError if it is no plain `http` or `https` URL. One that holds a password is refused and not shown:
     addresses stand in messages and process lists.
@@ -118,8 +118,7 @@ def parse_push_gateway(url: str, *, cluster: str = "", instance: str = "") -> Pu
         raise ParseError("", "the address of a Pushgateway holds no user or password")
     if parts.query or parts.fragment:
         raise ParseError("", "the address of a Pushgateway ends with its path")
-    grouping = {name: value for name, value in (("cluster", cluster), ("instance", instance)) if value}
-    return PushGateway(url=url, grouping=grouping)
+    return PushGateway(url=url, grouping={"cluster": cluster} if cluster else {})
 
 
 async def push_metrics(metrics: RunMetrics, gateway: PushGateway, *, timeout_seconds: float = PUSH_SECONDS) -> None:

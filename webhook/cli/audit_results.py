@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,10 +115,18 @@ async def _leave_metrics(run: AuditRun, report: ReportDocument, destinations: De
     clock = run.around.clock
     seconds = clock.monotonic() - run.found.began
     metrics = RunMetrics(report, duration_seconds=seconds, finished_at=clock.now())
-    try:
-        if destinations.metrics_file is not None:
+    if destinations.metrics_file is not None:
+        with _told(run):
             write_metrics(metrics, destinations.metrics_file)
-        if destinations.gateway is not None:
+    if destinations.gateway is not None:
+        with _told(run):
             await push_metrics(metrics, destinations.gateway)
+
+
+@contextmanager
+def _told(run: AuditRun) -> Iterator[None]:
+    """Make trouble with one place a line, so that the other is not left out."""
+    try:
+        yield
     except MetricsTrouble as trouble:
         run.found.troubles.append(str(trouble))

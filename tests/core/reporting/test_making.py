@@ -14,8 +14,9 @@ from tests.core.given import API, ARM64, NOW, build, digest, policy, use
 from tests.core.json_schema import load_schema, violations
 from tests.core.problem_samples import RELEASE, TAGGED, decision, decisions, verdict
 from tests.core.reporting.audits import COMPARED, COMPARISON, HEADING, HOSTILE, SHOP, container, judged, live
-from webhook.core.auditing.rows import Seen, error_row, row_of
+from webhook.core.auditing.rows import Judged, Row, Seen, error_row, row_of
 from webhook.core.facts import Trouble
+from webhook.core.inventory.live_objects import ObjectKey
 from webhook.core.policy import Exemption, Mode
 from webhook.core.problems import StaleBase, Unsigned, Unverifiable
 from webhook.core.references import BadReference
@@ -235,3 +236,17 @@ def test_every_decision_can_be_reported(found: Decision) -> None:
     assert document == json.loads(json.dumps(document))
     assert violations(document, load_schema("report")) == ()
     assert all(text.isprintable() for text in _texts(document))
+
+
+def test_what_pods_name_as_their_template_does_is_counted_there() -> None:
+    """A container that pods with an injected one share with their template is told once, with all its pods."""
+    same, injected = verdict(use=use()), verdict(UNSIGNED, use=use(container="proxy"))
+    key = ObjectKey(api_version="apps/v1", kind="Deployment", namespace="shop", name="api", uid="1")
+    judged = (
+        Judged(decision=decision(same), seen=Seen.SPEC, pods=1),
+        Judged(decision=decision(same, injected), seen=Seen.POD, pods=3),
+    )
+    row = Row(kind="Deployment", namespace="shop", name="api", key=key, pods=4, judged=judged)
+    (told,) = make_report([row], HEADING).results
+
+    assert [(one.name, one.seen, one.pods) for one in told.containers] == [("api", "spec", 4), ("proxy", "pod", 3)]

@@ -58,7 +58,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One decision of a row. `pods` is how many live pods it speaks of, 0 for a template without any."""
+    """One decision of a row. `pods` is how many live pods it speaks of: 0 for a template that none of them is like."""
 
     decision: Decision
     seen: Seen = Seen.SPEC

@@ -6,10 +6,11 @@ Every text that somebody else wrote is made printable here, so that whoever prin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec import UNSET
 
 from webhook.core.auditing.rows import Change, Fix, Judged, Row, Seen
@@ -149,17 +150,22 @@ def _origin(origin: Origin) -> OriginDocument:
     return OriginDocument(file=printable(origin.file, MAX_SHOWN_CHARACTERS), line=origin.line)
 
 
-def _containers(row: Row) -> Iterator[ContainerDocument]:
-    """Yield every image use once. What pods name exactly as their template does is not said again."""
-    told: set[tuple[object, ...]] = set()
+def _containers(row: Row) -> Sequence[ContainerDocument]:
+    """Return every image use once. What pods name exactly as their template does is counted there, not said again."""
+    containers: list[ContainerDocument] = []
+    told: dict[tuple[object, ...], int] = {}
     for judged in row.judged:
         for verdict in judged.decision.verdicts:
             use = verdict.use
             same = (use.kind, use.container, use.image, verdict.result, verdict.problems)
             if judged.seen is Seen.POD and same in told:
+                found = containers[told[same]]
+                pods = judged.pods if found.pods is UNSET else found.pods + judged.pods
+                containers[told[same]] = msgspec.structs.replace(found, pods=pods)
                 continue
-            told.add(same)
-            yield _container(verdict, judged, row)
+            told.setdefault(same, len(containers))
+            containers.append(_container(verdict, judged, row))
+    return containers
 
 
 def _container(verdict: Verdict, judged: Judged, row: Row) -> ContainerDocument:
