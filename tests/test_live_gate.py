@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.given import pod, use
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.trust import FakeTrust
 from tests.shop import HOST, Shop
@@ -23,10 +24,11 @@ from webhook.core.bases.document import print_catalog, seal
 from webhook.core.facts import Trouble
 from webhook.core.manifest_objects import bare_image
 from webhook.core.policy import Mode, Policy
-from webhook.core.references import Digest
+from webhook.core.references import Digest, ImageReference
 from webhook.core.signatures.trust_root_reading import load_trust_root
 from webhook.core.signatures.trust_roots import PublicGood
 from webhook.core.workloads import Workload
+from webhook.demo.images import push
 from webhook.demo.store import Store
 from webhook.documents import catalog_file, policy_file
 from webhook.live_gate import RETIREMENT_SECONDS, WATCH_SECONDS, LiveGate
@@ -402,3 +404,20 @@ async def test_stale_roots_are_visible(site: Site) -> None:
     assert ready["trust-root stale"] == (True, "stale: last confirmed 49 h ago; it is down")
     assert 'dhi_gate_trust_root_age_seconds{source="stale"} 176400.0' in exposition
     assert 'dhi_gate_trust_root_loaded{source="missing"} 0.0' in exposition
+
+
+async def test_tags_are_pinned_by_the_registry_that_reviews_ask(site: Site) -> None:
+    """Without a policy nothing is resolved; with one, a tag gets what the policy's registries say it stands for."""
+    store = site.shop.registry.store
+    pushed = push(store, "shop/api", site.shop.app(), tag="1")
+    tagged = pod(use(ImageReference.parse(f"{HOST}/shop/api:1")))
+    deadline = site.shop.clock.monotonic() + SECONDS
+    async with site.gate:
+        with pytest.raises(GateNotReady, match="no policy is loaded yet"):
+            await site.gate.pin(tagged, deadline=deadline)
+        site.write_policy(base=False)
+        await site.look()
+        pinning, policy = await site.gate.pin(tagged, deadline=deadline)
+        assert policy.name == "first"
+        assert [pin.image.digest for pin in pinning.pins if pin.image] == [pushed]
+        assert site.opener.opened[0].registry.asked == ["resolve:1"]

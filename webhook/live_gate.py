@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from webhook.core.bases.catalog import Catalog
 from webhook.core.contacts import leaves_images_open, listed_hosts, refreshed_roots
+from webhook.core.pinning import Pinning
 from webhook.core.policy import Mode, Policy
 from webhook.core.questions import ask
 from webhook.core.reading.plain_text import printable
@@ -30,6 +31,7 @@ from webhook.core.workloads import Workload
 from webhook.credential_scopes import CredentialScopes, Scope
 from webhook.document_sources.states import Change, DocumentSource, Loaded, Rejected, Unseen
 from webhook.layers import LayerInspector
+from webhook.pinning import resolve_tags
 from webhook.ports import Clock, ObjectReader, Registries, Registry, TrustSource
 from webhook.pull_secrets import PullSecrets, usable_secrets
 from webhook.readiness import asks_for_a_base, document_check, root_check
@@ -148,9 +150,7 @@ class LiveGate:
 
     async def decide(self, workload: Workload, *, deadline: float, advisory: bool) -> tuple[Decision, Policy]:
         """Decide by the documents in force at this moment. Raises GateNotReady while there is no policy."""
-        policy = self._policy_file.current
-        if policy is None:
-            raise GateNotReady("no policy is loaded yet")
+        policy = self._policy_in_force()
         connections = await self._connections_for(policy)
         secrets, notes = await self._secrets_of(workload, policy, connections, deadline=deadline)
         async with _entered(connections, secrets) as scope:
@@ -164,6 +164,21 @@ class LiveGate:
             )
             decision = await review(workload, policy, world, deadline=deadline, never_denies=advisory)
         return replace(decision, notes=notes), policy
+
+    async def pin(self, workload: Workload, *, deadline: float) -> tuple[Pinning, Policy]:
+        """Resolve the tags of a Pod, as a review at this moment would. Raises GateNotReady while there is no policy."""
+        policy = self._policy_in_force()
+        connections = await self._connections_for(policy)
+        secrets, _ = await self._secrets_of(workload, policy, connections, deadline=deadline)
+        async with _entered(connections, secrets) as scope:
+            now = self._clock.now()
+            return await resolve_tags(workload, policy, scope.registry, as_of=now, deadline=deadline), policy
+
+    def _policy_in_force(self) -> Policy:
+        policy = self._policy_file.current
+        if policy is None:
+            raise GateNotReady("no policy is loaded yet")
+        return policy
 
     async def _secrets_of(
         self, workload: Workload, policy: Policy, connections: _Connections, *, deadline: float

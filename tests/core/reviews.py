@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
 
 import msgspec
 
-__all__ = ["NINE_KINDS", "object_of", "pod_spec", "review", "verify_response"]
+__all__ = ["NINE_KINDS", "apply_patch", "object_of", "pod_spec", "review", "verify_patch", "verify_response"]
 
 NINE_KINDS = {
     "Pod": ("", "spec"),
@@ -62,19 +63,55 @@ def review(obj: object, *, kind: str = "Pod", group: str | None = None, **reques
 
 
 def verify_response(body: bytes, *, uid: str) -> dict[str, Any]:
-    """Check an answer as the API server does, and return the response.
+    """Check an answer of a validating webhook as the API server does, and return the response.
 
     Source: `apiserver/pkg/admission/plugin/webhook/request.VerifyAdmissionResponse` (validating), the handling of
     `auditAnnotations` in `validating/dispatcher.go`, and `k8s.io/apiserver/pkg/warning` for `warnings`.
     """
+    response = verify_any_response(body, uid=uid)
+    assert "patch" not in response
+    assert "patchType" not in response
+    return response
+
+
+def verify_patch(body: bytes, *, uid: str) -> list[dict[str, Any]]:
+    """Check an answer of a mutating webhook as the API server does, and return its JSON Patch, empty if there is none.
+
+    Source: `apiserver/pkg/admission/plugin/webhook/request.VerifyAdmissionResponse`: patch and type come together.
+    """
+    response = verify_any_response(body, uid=uid)
+    assert ("patch" in response) is ("patchType" in response)
+    if "patch" not in response:
+        return []
+    assert response["allowed"]
+    assert response["patchType"] == "JSONPatch"
+    operations: list[dict[str, Any]] = json.loads(base64.b64decode(response["patch"], validate=True))
+    return operations
+
+
+def apply_patch(obj: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the object after a JSON Patch of `test` and `replace`, applied as RFC 6902 says; a failed test raises."""
+    patched: dict[str, Any] = json.loads(json.dumps(obj))
+    for operation in operations:
+        *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:])
+        place: Any = patched
+        for part in parents:
+            place = place[int(part) if isinstance(place, list) else part]
+        assert operation["op"] in {"test", "replace"}
+        if operation["op"] == "test":
+            assert place[last] == operation["value"]
+        place[last] = operation["value"]
+    return patched
+
+
+def verify_any_response(body: bytes, *, uid: str) -> dict[str, Any]:
+    """Check what holds for an answer of any webhook, and return the response."""
     document: dict[str, Any] = msgspec.json.decode(body)
     assert document["apiVersion"] == "admission.k8s.io/v1"
     assert document["kind"] == "AdmissionReview"
     response: dict[str, Any] = document["response"]
     assert response["uid"] == uid
     assert type(response["allowed"]) is bool
-    assert "patch" not in response
-    assert "patchType" not in response
     if not response["allowed"]:
         status = response["status"]
         assert 400 <= status["code"] < 600
@@ -83,7 +120,8 @@ def verify_response(body: bytes, *, uid: str) -> dict[str, Any]:
         assert status["reason"]
     else:
         assert "status" not in response
-    assert set(response["auditAnnotations"]) == {"decision", "mode", "rule", "codes", "policy-digest"}
+    always = {"decision", "mode", "rule", "codes", "policy-digest"}
+    assert set(response["auditAnnotations"]) - {"debug-exemption", "pinned-images"} == always
     for key, value in response["auditAnnotations"].items():
         assert _ANNOTATION_KEY.fullmatch(key)
         assert value.isprintable()

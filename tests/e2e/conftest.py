@@ -29,6 +29,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
   - {level: Metadata, verbs: [create], resources: [{group: "", resources: [pods]}]}
+  - {level: Metadata, verbs: [patch, update], resources: [{group: "", resources: [pods/ephemeralcontainers]}]}
   - {level: None}
 """
 

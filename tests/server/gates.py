@@ -7,17 +7,20 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.core.given import policy, rule, use
-from webhook.core.facts import Trouble
+from tests.core.given import digest, policy, rule, use
+from webhook.core.facts import Known, Trouble
+from webhook.core.pinning import Pin, Pinning
 from webhook.core.policy import Mode, Policy
 from webhook.core.problems import Unverifiable
+from webhook.core.references import ImageReference
 from webhook.core.verdicts import Decision, Verdict
 from webhook.core.workloads import ImageUse, Workload
 from webhook.server.gate import ReadinessCheck
 
-__all__ = ["POLICY", "ScriptedGate", "allowing", "denying", "review", "stuck"]
+__all__ = ["DIGEST", "POLICY", "ScriptedGate", "allowing", "denying", "review", "stuck"]
 
 POLICY = policy(rule())
+DIGEST = digest("resolved")
 Deciding = Callable[[Workload, float], Awaitable[Decision]]
 
 
@@ -29,12 +32,22 @@ class ScriptedGate:
         self.ready = True
         self.entered = asyncio.Event()
         self.asked: list[tuple[Workload, float, bool]] = []
+        self.pinned: list[tuple[Workload, float]] = []
 
     async def decide(self, workload: Workload, *, deadline: float, advisory: bool) -> tuple[Decision, Policy]:
         """Decide as told."""
         self.asked.append((workload, deadline, advisory))
         self.entered.set()
         return await self.deciding(workload, deadline), POLICY
+
+    async def pin(self, workload: Workload, *, deadline: float) -> tuple[Pinning, Policy]:
+        """Give every image the same digest, unless the deciding fails."""
+        self.pinned.append((workload, deadline))
+        self.entered.set()
+        await self.deciding(workload, deadline)
+        uses = ((use, use.image) for use in workload.uses if isinstance(use.image, ImageReference))
+        pins = (Pin(use=use, reference=image, found=Known(value=image.pinned(DIGEST))) for use, image in uses)
+        return Pinning(workload=workload, pins=tuple(pins)), POLICY
 
     def readiness(self) -> tuple[ReadinessCheck, ...]:
         """Say what the test says."""

@@ -68,7 +68,7 @@ async def test_the_path_says_whether_the_gate_may_deny(path: str, advisory: bool
     [
         ("GET", "/validate", JSON, 405),
         ("PUT", "/validate/advisory", JSON, 405),
-        ("POST", "/mutate", JSON, 404),
+        ("GET", "/mutate", JSON, 405),
         ("POST", "/validate/", JSON, 404),
         ("POST", "//validate", JSON, 404),
         ("POST", "/", JSON, 404),

@@ -31,6 +31,12 @@ def test_every_problem_code_is_there_from_the_start() -> None:
         assert f'dhi_gate_problems_total{{code="{code}"}} 0.0' in exposition
 
 
+def test_the_first_exemption_is_an_increase() -> None:
+    """Both kinds are there as zero from the start: of a series that begins with one, no alert sees the first."""
+    measured = metrics()
+    assert [value(measured, "exemptions_total", type=kind) for kind in ("rule", "except")] == [0, 0]
+
+
 def test_problems_and_exemptions_are_counted() -> None:
     """Each problem of each container counts, and each container let through unjudged."""
     measured = metrics()

@@ -30,7 +30,7 @@ from webhook.core.questions import Needs
 from webhook.core.references import Digest, ImageReference, PinnedImage
 from webhook.ports import RawManifest, Registry, RegistryTrouble, TroubleKind
 
-__all__ = ["MAX_IMAGE_BYTES", "Children", "collect_children", "collect_facts"]
+__all__ = ["MAX_IMAGE_BYTES", "Children", "collect_children", "collect_facts", "resolve"]
 
 MAX_IMAGE_BYTES = 8 * 1024 * 1024
 """How many bytes of manifests and configs are read for one image: in memory they take many times as much."""
@@ -72,7 +72,7 @@ class _Documents:
 
 async def collect_facts(reference: ImageReference, needs: Needs, registry: Registry, *, deadline: float) -> Facts:
     """Learn what is needed about one image. A tag is resolved once; all else is asked by that digest."""
-    image = await _resolve(reference, registry, deadline=deadline)
+    image = await resolve(reference, registry, deadline=deadline)
     if not isinstance(image, Known) or image.value is None or not needs.platforms:
         return Facts(reference=reference, image=image)
     children, (attached, signatures) = await asyncio.gather(
@@ -112,7 +112,7 @@ async def collect_children(
     return single if isinstance(single, Malformed) else Known(value=Children(platforms=(single,)))
 
 
-async def _resolve(reference: ImageReference, registry: Registry, *, deadline: float) -> Learnt[PinnedImage | None]:
+async def resolve(reference: ImageReference, registry: Registry, *, deadline: float) -> Learnt[PinnedImage | None]:
     """Pin the reference. A written digest decides; its tag is never asked about."""
     if reference.digest is not None:
         return Known(value=reference.pinned(reference.digest))

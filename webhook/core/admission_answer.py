@@ -1,7 +1,8 @@
 """A decision, or why there is none → the bytes of an AdmissionReview v1 response.
 
-What the API server demands of them: `apiVersion` and `kind` of the request, its uid, a boolean, and no patch. Anything
-else it takes for a failure of the webhook, which may let the object in.
+What the API server demands of them: `apiVersion` and `kind` of the request, its uid, a boolean, and a patch with its
+type from the webhook that pins, from no other. Anything else it takes for a failure of the webhook, which may let the
+object in.
 
 Source: Kubernetes, `k8s.io/api/admission/v1/types.go`; `apiserver/pkg/admission/plugin/webhook/request`
 (VerifyAdmissionResponse).
@@ -20,11 +21,12 @@ from webhook.core.explain import (
     status_message,
     warnings,
 )
+from webhook.core.pinning import Pinning, patch, pinned_images
 from webhook.core.policy import Policy
 from webhook.core.reading.plain_text import clip_bytes, printable
 from webhook.core.verdicts import Decision
 
-__all__ = ["answer", "refusal", "reservation"]
+__all__ = ["answer", "pinning_answer", "refusal", "reservation", "unpatched"]
 
 
 class _CauseDocument(msgspec.Struct, frozen=True, gc=False):
@@ -54,13 +56,15 @@ class _StatusDocument(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
 
 
 class _Response(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True, kw_only=True):
-    """The answer proper; `status` is left out where the object is allowed."""
+    """The answer proper; `status` is left out where the object is allowed. Bytes are written in Base64."""
 
     uid: str
     allowed: bool
     audit_annotations: dict[str, str]
     status: _StatusDocument | None = None
     warnings: tuple[str, ...] = ()
+    patch: bytes = b""
+    patch_type: str = ""
 
 
 class _ResponseReview(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -113,6 +117,34 @@ def reservation(uid: str, *, message: str) -> bytes:
     """Return what a webhook that only advises says of something it could not judge: let in, with a warning."""
     warning = printable(f"dhi-gate did not judge this: {message}", MAX_WARNING_CHARACTERS)
     return _encode(_Response(uid=uid, allowed=True, audit_annotations=_unjudged(), warnings=(warning,)))
+
+
+def pinning_answer(uid: str, pinning: Pinning, policy: Policy) -> bytes:
+    """Return the AdmissionReview that writes digests into an object, which is let in in any case.
+
+    The audit annotation `pinned-images` tells what was written. There is no warning: nothing is wrong, and
+    `kubectl --warnings-as-errors` would fail for it.
+    """
+    operations = patch(pinning)
+    told = {"pinned-images": pinned_images(pinning)} if operations else {}
+    judged = {"decision": "allow", "mode": "none", "rule": "none", "codes": "", "policy-digest": str(policy.digest)}
+    return _encode(
+        _Response(
+            uid=uid,
+            allowed=True,
+            audit_annotations=judged | told,
+            patch=msgspec.json.encode(operations) if operations else b"",
+            patch_type="JSONPatch" if operations else "",
+        )
+    )
+
+
+def unpatched(uid: str) -> bytes:
+    """Return what the webhook that pins says of an object that it could not look at: let in as it is.
+
+    The webhooks that judge are asked next, and say what is wrong with it.
+    """
+    return _encode(_Response(uid=uid, allowed=True, audit_annotations=_unjudged()))
 
 
 def _unjudged() -> dict[str, str]:

@@ -19,7 +19,16 @@ from webhook.core.wording.problems import Context, words_for
 from webhook.core.wording.words import Words
 from webhook.core.workloads import ContainerKind, Source, Workload
 
-__all__ = ["Cause", "audit_annotations", "causes", "full_text", "shown_image", "status_message", "warnings"]
+__all__ = [
+    "Cause",
+    "audit_annotations",
+    "causes",
+    "debug_exemptions",
+    "full_text",
+    "shown_image",
+    "status_message",
+    "warnings",
+]
 
 MAX_STATUS_BYTES = 1_024
 MAX_FIRST_LINE_BYTES = 320
@@ -101,13 +110,14 @@ def full_text(decision: Decision) -> str:
 
 
 def warnings(decision: Decision) -> tuple[str, ...]:
-    """Return one line for each problem that does not deny and each advice, at most 20 and a count of the rest.
+    """Return one line for each problem that does not deny, each advice and each exemption for debugging.
 
-    Under `audit` nothing is shown to whoever asks.
+    At most 20 and a count of the rest. Under `audit` nothing is shown to whoever asks.
     """
     loud = tuple(verdict for verdict in decision.verdicts if verdict.mode is not Mode.AUDIT or verdict.revoked)
     entries = (entry for entry in _entries(decision, loud, advice=True) if not entry.denies)
-    lines = tuple(dict.fromkeys(_warning(entry) for entry in entries))
+    used = (_debug_warning(verdict) for verdict in decision.debug_exemptions if verdict in loud)
+    lines = tuple(dict.fromkeys((*(_warning(entry) for entry in entries), *used)))
     if len(lines) <= MAX_WARNINGS:
         return lines
     return (*lines[:MAX_WARNINGS], f"...and {len(lines) - MAX_WARNINGS} more")
@@ -118,18 +128,26 @@ def audit_annotations(decision: Decision, policy: Policy) -> Mapping[str, str]:
 
     `decision` is allow, deny (something definite is wrong) or error (it could not be checked, and that denies);
     `codes` are those of all problems, denied or not, separated by commas. `rule` and `mode` are `none` where nothing
-    was judged.
+    was judged. `debug-exemption` is there only if an ephemeral container came in by an `except` for debugging.
     """
     denial = "error" if decision.result is Result.ERROR else "deny"
     found = {problem.code for verdict in decision.verdicts for problem in verdict.problems}
     mode = max((verdict.mode for verdict in decision.verdicts), default=None)
+    exempted = ",".join(debug_exemptions(decision))
     return {
+        **({"debug-exemption": clip(exempted, MAX_STATUS_BYTES)} if exempted else {}),
         "decision": "allow" if decision.allowed else denial,
         "mode": "none" if mode is None else mode.word,
         "rule": _rules(decision.verdicts) or "none",
         "codes": ",".join(code for code in CODES if code in found),
         "policy-digest": str(policy.digest),
     }
+
+
+def debug_exemptions(decision: Decision) -> tuple[str, ...]:
+    """Return, as `RULE/EXCEPT`, each exemption by which a new ephemeral container came in."""
+    names = (f"{verdict.rule.name}/{verdict.case.name}" for verdict in decision.debug_exemptions if verdict.case)
+    return tuple(dict.fromkeys(printable(name) for name in names))
 
 
 def causes(decision: Decision) -> tuple[Cause, ...]:
@@ -263,3 +281,9 @@ def _warning(entry: _Entry) -> str:
     rule = f"rule {printable(entry.verdict.rule.name, 40)}, {entry.verdict.mode.word}"
     subject = _subject(entry.verdict, entry.workload)
     return clip(f"{entry.problem.code}: {subject} {entry.words.statement} ({rule})", MAX_WARNING_CHARACTERS)
+
+
+def _debug_warning(verdict: Verdict) -> str:
+    """Tell whoever debugs that this is an exception, and is noted."""
+    container = printable(verdict.use.container, 63)
+    return clip(f"debug-exemption: `{container}` is let in for debugging, and that is logged", MAX_WARNING_CHARACTERS)

@@ -18,7 +18,16 @@ import re2
 
 from webhook.core.errors import ParseError
 
-__all__ = ["BadReference", "Digest", "Glob", "ImageReference", "PinnedImage", "Repository", "canonical_name"]
+__all__ = [
+    "MAX_REFERENCE_CHARACTERS",
+    "BadReference",
+    "Digest",
+    "Glob",
+    "ImageReference",
+    "PinnedImage",
+    "Repository",
+    "canonical_name",
+]
 
 MAX_REFERENCE_CHARACTERS = 1024
 MAX_PATH_CHARACTERS = 255

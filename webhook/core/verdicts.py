@@ -9,7 +9,7 @@ from webhook.core.bases.catalog import BaseBuild
 from webhook.core.policy import BaseEvidence, Case, Exemption, Mode, Rule
 from webhook.core.problems import Problem, Revoked, RevokedBase, Unverifiable
 from webhook.core.references import PinnedImage
-from webhook.core.workloads import ImageUse, Workload
+from webhook.core.workloads import ContainerKind, ImageUse, Workload
 
 __all__ = ["Decision", "Result", "Standing", "Verdict"]
 
@@ -61,6 +61,16 @@ class Verdict:
         return any(isinstance(p, Revoked) or (isinstance(p, RevokedBase) and p.by_policy) for p in self.problems)
 
     @property
+    def for_debugging(self) -> bool:
+        """Whether the container is ephemeral, new, and good by an `except` that is for such containers only.
+
+        The group that the `except` may ask for is the requester's as the API server authenticated it: under
+        impersonation, that of whom they act as.
+        """
+        by_case = self.case is not None and self.case.containers == frozenset({ContainerKind.EPHEMERAL})
+        return by_case and not self.unchanged and not self.problems
+
+    @property
     def result(self) -> Result:
         """How the container fared."""
         definite = any(not isinstance(problem, Unverifiable) for problem in self.problems)
@@ -98,6 +108,11 @@ class Decision:
         if not self.verdicts:
             return self.workload.no_images_because is not None
         return self.never_denies or not any(verdict.denies for verdict in self.verdicts)
+
+    @property
+    def debug_exemptions(self) -> tuple[Verdict, ...]:
+        """The containers that came in by an exemption for debugging; none if nothing came in."""
+        return tuple(verdict for verdict in self.verdicts if verdict.for_debugging) if self.allowed else ()
 
     @property
     def result(self) -> Result:

@@ -1,15 +1,17 @@
-"""`POST /validate`: a raw ASGI endpoint in front of FastAPI, which has everything that need not be fast.
+"""`POST /validate` and its siblings: raw ASGI in front of FastAPI, which has everything that need not be fast.
 
 How a review goes through, each step ending it if it must:
 
 1. Path, method, type of content, and room for one more review.
 2. The body, at most 7 MiB and for a bounded time. Without a uid in it there is no AdmissionReview to answer with.
-3. The gate decides within the caller's time, less a second.
+3. The gate decides, or resolves tags, within the caller's time, less a second.
 4. The answer is encoded, sent and logged.
 
 Once the uid is known, whatever goes wrong is answered as a denial with that uid (by the advisory webhook, as a
-warning): an HTTP error would be a failed webhook, which some configurations ignore. Overload and draining are the
-exception, because the API server tries those again by itself.
+warning; by the one that pins, as an approval without a patch): an HTTP error would be a failed webhook, which some
+configurations ignore. Overload and draining are the exception, because the API server tries those again by itself. For
+the webhook that pins too: an object that is let in without its digests is refused by the next webhook, while one that
+waits a second is not.
 """
 
 from __future__ import annotations
@@ -24,10 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.admission import AdmissionRequest, parse_review
-from webhook.core.admission_answer import answer, refusal, reservation
 from webhook.core.errors import ParseError
-from webhook.core.policy import Policy
-from webhook.core.verdicts import Decision
 from webhook.core.workloads import Workload
 from webhook.ports import Clock
 from webhook.server.deadlines import Deadlines, deadlines
@@ -46,45 +45,29 @@ from webhook.server.http import (
 from webhook.server.lifecycle import Lifecycle, Phase
 from webhook.server.limits import Capacity, Overloaded, Slot
 from webhook.server.metrics import Metrics
+from webhook.server.outcomes import Decided, Outcome, Pinned, Refused, Task, encode
 
 __all__ = ["AdmissionApp"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Webhook:
-    """A path, and whether its answers never deny."""
+    """A path, and what is done there."""
 
     path: str
-    advisory: bool
+    task: Task
 
 
 WEBHOOKS: Mapping[str, _Webhook] = MappingProxyType(
     {
-        "/validate": _Webhook(path="/validate", advisory=False),
-        "/validate/advisory": _Webhook(path="/validate/advisory", advisory=True),
+        "/validate": _Webhook(path="/validate", task=Task.JUDGE),
+        "/validate/advisory": _Webhook(path="/validate/advisory", task=Task.ADVISE),
+        "/mutate": _Webhook(path="/mutate", task=Task.PIN),
     }
 )
-NOT_BUILT = frozenset({"/mutate"})
 
 DRAINING = retry_later(503, "this replica is shutting down", close=True)
 OVERLOADED = retry_later(429, "too many reviews at once")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decided:
-    """What the gate says."""
-
-    decision: Decision
-    policy: Policy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Refused:
-    """Why there is no decision: `code` and `reason` are those of a Kubernetes Status."""
-
-    code: int
-    reason: str
-    message: str
 
 
 class AdmissionApp:
@@ -115,8 +98,6 @@ class AdmissionApp:
         webhook = WEBHOOKS.get(scope["path"])
         if webhook is not None:
             await self._serve(webhook, scope, receive, send)
-        elif scope["path"] in NOT_BUILT:
-            await send_answer(send, plain(404, f"not supported yet: {scope['path']}"))
         else:
             await self._rest(scope, receive, send)
 
@@ -178,45 +159,52 @@ class AdmissionApp:
         """Decide, and encode the answer; a fault of ours becomes a refusal."""
         try:
             outcome = await self._decide(webhook, request, limits)
-            body = _encode(webhook, request, outcome)
+            body = encode(webhook.task, request, outcome)
         except Exception as error:  # noqa: BLE001 - fail closed: whatever broke, the caller gets an answer with its uid
             overrun = isinstance(error, TimeoutError)
             self._log.exception("review-overran" if overrun else "review-failed", uid=request.uid)
             message = "the gate did not decide in time" if overrun else "the gate failed; its log says why"
-            outcome = _Refused(code=500, reason="InternalError", message=message)
-            body = _encode(webhook, request, outcome)
+            outcome = Refused(code=500, reason="InternalError", message=message)
+            body = encode(webhook.task, request, outcome)
         self._record(webhook, request, outcome, seconds=self._clock.monotonic() - arrived)
         return HttpAnswer(status=200, body=body)
 
-    async def _decide(self, webhook: _Webhook, request: AdmissionRequest, limits: Deadlines) -> _Decided | _Refused:
+    async def _decide(self, webhook: _Webhook, request: AdmissionRequest, limits: Deadlines) -> Outcome:
         """Ask the gate, and no longer than the caller waits."""
         match request.workload:
             case ParseError() as error:
-                return _Refused(code=400, reason="BadRequest", message=str(error))
+                return Refused(code=400, reason="BadRequest", message=str(error))
             case Workload() as workload:
                 pass
             case _:
                 assert_never(request.workload)
         try:
             async with asyncio.timeout(limits.answer_by - self._clock.monotonic()):
-                decision, policy = await self._gate.decide(
-                    workload, deadline=limits.decide_by, advisory=webhook.advisory
-                )
+                return await self._ask(webhook.task, workload, deadline=limits.decide_by)
         except GateNotReady as error:
-            return _Refused(code=503, reason="ServiceUnavailable", message=str(error))
-        return _Decided(decision=decision, policy=policy)
+            return Refused(code=503, reason="ServiceUnavailable", message=str(error))
 
-    def _record(
-        self, webhook: _Webhook, request: AdmissionRequest, outcome: _Decided | _Refused, *, seconds: float
-    ) -> None:
+    async def _ask(self, task: Task, workload: Workload, *, deadline: float) -> Decided | Pinned:
+        """Have the gate do what the webhook is there for."""
+        if task is Task.PIN:
+            pinning, policy = await self._gate.pin(workload, deadline=deadline)
+            return Pinned(pinning=pinning, policy=policy)
+        decision, policy = await self._gate.decide(workload, deadline=deadline, advisory=task is Task.ADVISE)
+        return Decided(decision=decision, policy=policy)
+
+    def _record(self, webhook: _Webhook, request: AdmissionRequest, outcome: Outcome, *, seconds: float) -> None:
         """Count and log an answer; that this fails takes nothing from the answer."""
         try:
             match outcome:
-                case _Decided(decision=decision, policy=policy):
+                case Decided(decision=decision, policy=policy):
                     word, mode = "allow" if decision.allowed else "deny", mode_of(decision)
                     self._metrics.decided(decision)
                     self._decisions.decided(request, decision, policy, webhook=webhook.path, seconds=seconds)
-                case _Refused():
+                case Pinned(pinning=pinning, policy=policy):
+                    word, mode = "allow", NO_MODE
+                    self._metrics.pinned(pinning)
+                    self._decisions.pinned(request, pinning, policy, webhook=webhook.path, seconds=seconds)
+                case Refused():
                     word, mode = "error", NO_MODE
                     self._decisions.refused(
                         request, outcome.message, webhook=webhook.path, code=outcome.code, seconds=seconds
@@ -233,16 +221,3 @@ class AdmissionApp:
             )
         except Exception:  # noqa: BLE001 - a log that cannot be written must not turn an approval into an outage
             self._metrics.log_failed()
-
-
-def _encode(webhook: _Webhook, request: AdmissionRequest, outcome: _Decided | _Refused) -> bytes:
-    """Return the AdmissionReview."""
-    match outcome:
-        case _Decided(decision=decision, policy=policy):
-            return answer(request, decision, policy)
-        case _Refused(code=code, reason=reason, message=message):
-            if webhook.advisory:
-                return reservation(request.uid, message=message)
-            return refusal(request.uid, code=code, reason=reason, message=message)
-        case _:
-            assert_never(outcome)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.admission import AdmissionRequest
+from webhook.core.explain import debug_exemptions
+from webhook.core.pinning import Pin, Pinning
 from webhook.core.policy import Policy
 from webhook.core.reading.plain_text import printable
 from webhook.core.references import BadReference
@@ -44,7 +46,24 @@ class DecisionLog:
             because=printable(decision.workload.no_images_because or ""),
             images=[_image(verdict) for verdict in verdicts[:MAX_IMAGES]],
             images_omitted=max(len(verdicts) - MAX_IMAGES, 0),
+            debug_exemptions=list(debug_exemptions(decision)),
             notes=[printable(note, 300) for note in decision.notes[:MAX_NOTES]],
+            policy=policy.name,
+            policy_digest=str(policy.digest),
+            duration_ms=_milliseconds(seconds),
+        )
+
+    def pinned(
+        self, request: AdmissionRequest, pinning: Pinning, policy: Policy, *, webhook: str, seconds: float
+    ) -> None:
+        """Log which tags of a Pod were resolved; `seconds` is the time from the head of the request to the answer."""
+        self._log.info(
+            "decision",
+            **_asked(request, webhook),
+            decision="allow",
+            because=printable(pinning.workload.no_images_because or ""),
+            images=[_pin(pin) for pin in pinning.pins[:MAX_IMAGES]],
+            images_omitted=max(len(pinning.pins) - MAX_IMAGES, 0),
             policy=policy.name,
             policy_digest=str(policy.digest),
             duration_ms=_milliseconds(seconds),
@@ -94,6 +113,16 @@ def _image(verdict: Verdict) -> dict[str, object]:
         "result": verdict.result.value,
         "base": sorted({f"{standing.build.repository}@{standing.build.digest}" for standing in verdict.standings}),
         "signed_by": verdict.signed_by,
+    }
+
+
+def _pin(pin: Pin) -> dict[str, object]:
+    """Return what became of one tag."""
+    return {
+        "container": printable(pin.use.container),
+        "ref": printable(str(pin.reference), 300),
+        "digest": str(pin.image.digest) if pin.image else None,
+        "result": pin.result.value,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from webhook.core.pinning import Pinning
 from webhook.core.policy import Policy
 from webhook.core.verdicts import Decision
 from webhook.core.workloads import Workload
@@ -33,6 +34,13 @@ class Gate(Protocol):
 
         `deadline` is an instant on `Clock.monotonic()`; what is not known by then is `unverifiable`. With `advisory`
         the decision never denies. Raises GateNotReady while there is no policy.
+        """
+        ...
+
+    async def pin(self, workload: Workload, *, deadline: float) -> tuple[Pinning, Policy]:
+        """Find out what the tags of a Pod stand for, and return the policy that was in force for it.
+
+        What is not known by `deadline` is left alone. Raises GateNotReady while there is no policy.
         """
         ...
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from webhook.core.pinning import Pinning, PinResult
 from webhook.core.problems import CODES
 from webhook.core.references import Digest
 from webhook.core.verdicts import Decision
@@ -89,6 +90,12 @@ class Metrics:
                 self._problems.labels(problem.code).inc()
             if verdict.exemption is not None:
                 self._exemptions.labels("rule" if verdict.case is None else "except").inc()
+        self._debug_exemptions.inc(len(decision.debug_exemptions))
+
+    def pinned(self, pinning: Pinning) -> None:
+        """Count what became of the tags of a Pod."""
+        for pin in pinning.pins:
+            self._pinned_images.labels(pin.result.value).inc()
 
     def turned_away(self, reason: str) -> None:
         """Count a request that got no AdmissionReview; `reason` is a word of the server's own."""
@@ -129,6 +136,22 @@ class Metrics:
         """Count an attempt to load changed certificate files."""
         self._tls_reloads.labels(_result(ok=ok)).inc()
 
+    def authority_in_force(self, *, expires_at: datetime) -> None:
+        """Note until when the gate's own authority is valid, which signs certificates now."""
+        self._ca_expiry.set(expires_at.timestamp())
+
+    def authority_advanced(self, step: str) -> None:
+        """Count a step of the rotation of authorities that this replica took; `step` is a word of the core's."""
+        self._ca_steps.labels(step).inc()
+
+    def bundle_written(self) -> None:
+        """Count a webhook configuration whose bundles this replica put right."""
+        self._bundle_writes.inc()
+
+    def keeping_failed(self, reason: str) -> None:
+        """Count a failure to keep the gate's own certificates; `reason` is a word of the gate's own."""
+        self._keeping_failures.labels(reason).inc()
+
     def list_registries(self, hosts: Iterable[str]) -> None:
         """Set which hosts get a label of their own: those that the policy or a flag lists."""
         self._registries = frozenset(hosts)
@@ -157,6 +180,14 @@ class Metrics:
         for code in CODES:
             self._problems.labels(code)
         self._exemptions = self._counter("exemptions", "Containers let through unjudged.", "type")
+        for kind in ("rule", "except"):
+            self._exemptions.labels(kind)
+        self._debug_exemptions = self._counter(
+            "debug_exemptions", "Ephemeral containers let in by a case that is for debugging only."
+        )
+        self._pinned_images = self._counter("pinned_images", "Tags in Pods that were to be pinned.", "result")
+        for result in PinResult:
+            self._pinned_images.labels(result.value)
         self._log_failures = self._counter("decision_log_failures", "Answers that could not be logged.")
 
     def _define_documents(self) -> None:
@@ -188,6 +219,14 @@ class Metrics:
             "tls_certificate_expiry_timestamp_seconds", "When the certificate in force expires."
         )
         self._tls_reloads = self._counter("tls_reloads", "Attempts to load changed certificate files.", "result")
+        self._ca_expiry = self._gauge(
+            "tls_ca_expiry_timestamp_seconds", "When the gate's own authority, which signs certificates now, expires."
+        )
+        self._ca_steps = self._counter("tls_ca_rotation_steps", "Steps of rotations that this replica took.", "step")
+        self._bundle_writes = self._counter("tls_ca_bundle_writes", "Webhook configurations that were put right.")
+        self._keeping_failures = self._counter(
+            "tls_keeping_failures", "Failures to keep the gate's own certificates.", "reason"
+        )
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", documentation, labels, registry=self.registry)
