@@ -101,7 +101,7 @@ class Examinations:
     ) -> Evidence:
         """Return what `examine` returns: this call's, or that of the first who asked the same about this image."""
         tasks = self._tasks.setdefault(reference, {})
-        key = frozenset((question.outcome, question.needs) for question in asking)
+        key = _asked(asking)
         if key not in tasks:
             tasks[key] = asyncio.create_task(examine())
         # Whoever gives up waiting leaves the question to the others who wait for it.
@@ -112,6 +112,23 @@ class Examinations:
         done = (task for task in self._tasks.get(reference, {}).values() if task.done() and not task.cancelled())
         found = [task.result() for task in done if task.exception() is None]
         return next((evidence for evidence in found if evidence.platforms is not None), next(iter(found), None))
+
+    def answer_to(self, asking: tuple[Question, ...], reference: ImageReference) -> Evidence | None:
+        """Return what was found out for who asked this about an image, or this and little more; None if nobody did.
+
+        What was found out for other questions is no answer: a tag may have moved between the two.
+        """
+        wanted = _asked(asking)
+        found = {
+            key: task.result()
+            for key, task in self._tasks.get(reference, {}).items()
+            if wanted <= key and task.done() and not task.cancelled() and task.exception() is None
+        }
+        return found[min(found, key=len)] if found else None
+
+
+def _asked(asking: tuple[Question, ...]) -> _Asked:
+    return frozenset((question.outcome, question.needs) for question in asking)
 
 
 def _pending_layers(evidence: Evidence, questions: tuple[Question, ...]) -> tuple[Descriptor, ...]:

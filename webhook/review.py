@@ -30,7 +30,7 @@ from webhook.examining import Examinations, Examiner
 from webhook.layers import LayerInspector
 from webhook.ports import Clock, Registry
 
-__all__ = ["World", "review"]
+__all__ = ["World", "found_out", "review"]
 
 IMAGES_AT_ONCE = 16
 """Images of one object that are read at the same time: an object may name a thousand, each of several megabytes."""
@@ -98,6 +98,20 @@ async def review(
         never_denies=never_denies,
         rule=rule,
     )
+
+
+def found_out(
+    workload: Workload, policy: Policy, world: World, *, rule: Rule | None = None
+) -> Mapping[ImageReference, Evidence]:
+    """Return what reviews of the run have found out about the images of a workload, by what it has to be asked.
+
+    An image of which nothing has to be found out is not in it, and none is without a memory of the run.
+    """
+    if world.examinations is None:
+        return {}
+    questions = ask(workload, policy, world.clock.now(), rule=rule)
+    found = {image: world.examinations.answer_to(asking, image) for image, asking in _by_image(questions).items()}
+    return {image: evidence for image, evidence in found.items() if evidence is not None}
 
 
 def _by_image(questions: tuple[Question, ...]) -> Mapping[ImageReference, tuple[Question, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -150,6 +151,8 @@ async def test_an_image_id_that_nobody_knows_is_noted() -> None:
     (note,) = row.notes
     assert note.startswith("what `c0` runs could not be compared: its node calls it `sha256:0000")
     assert seen(row) == [(Seen.SPEC, 1, Result.PASS)]
+    assert row.unknown
+    assert row.result is Result.ERROR
 
 
 async def test_a_revoked_digest_that_runs_under_an_exemption_is_told() -> None:
@@ -170,6 +173,64 @@ async def test_a_revoked_digest_that_runs_under_an_exemption_is_told() -> None:
     assert seen(row) == [(Seen.SPEC, 1, Result.SKIP), (Seen.RUNNING, 1, Result.FAIL)]
     assert codes(row) == {"revoked"}
     assert shop.registry.asked == []
+
+
+async def test_drift_is_judged_by_what_the_same_rule_found_out() -> None:
+    """What another rule was told about a tag, before it moved, does not make what runs look like what was judged."""
+    shop = Shop()
+    keys = "{signatures: {from: [release]}}"
+    document = f"""
+        apiVersion: dhi-gate.dev/v1alpha1
+        kind: ImagePolicy
+        metadata: {{name: two}}
+        spec:
+          authorities: [{{name: release, key: {{data: {json.dumps(shop.release.public_pem)}}}}}]
+          rules:
+            - {{name: lax, namespaces: [lab], require: {{pinned: false, user: nonRoot}}}}
+            - {{name: strict, require: {{pinned: false, **}}}}
+    """.replace("**", keys[1:-1])
+    policy = parse_policy(document.encode(), read_file=lambda name: name.encode())
+    ran = tagged(shop, "old", signed=False)
+    async with judging(shop, policy=policy) as judge:
+        await judge(bare_image(TAG, "lab"))
+        tagged(shop, "new")
+        row = await judge(template_of(deployment(TAG), runs(pod(TAG), ran)))
+
+    assert seen(row) == [(Seen.SPEC, 1, Result.PASS), (Seen.RUNNING, 1, Result.FAIL)]
+
+
+async def test_an_exempt_image_has_no_drift_whoever_else_asks_about_it() -> None:
+    """A row does not depend on what other namespaces wanted to know before."""
+    shop = Shop()
+    document = f"""
+        apiVersion: dhi-gate.dev/v1alpha1
+        kind: ImagePolicy
+        metadata: {{name: two}}
+        spec:
+          authorities: [{{name: release, key: {{data: {json.dumps(shop.release.public_pem)}}}}}]
+          rules:
+            - {{name: strict, namespaces: [lab], require: {{pinned: false, signatures: {{from: [release]}}}}}}
+            - {{name: free, exempt: {{reason: PLAT-112}}}}
+    """
+    policy = parse_policy(document.encode(), read_file=lambda name: name.encode())
+    ran = tagged(shop, "old")
+    tagged(shop, "new")
+    async with judging(shop, policy=policy) as judge:
+        await judge(bare_image(TAG, "lab"))
+        row = await judge(template_of(deployment(TAG), runs(pod(TAG), ran)))
+
+    assert seen(row) == [(Seen.SPEC, 1, Result.SKIP)]
+
+
+async def test_what_was_asked_about_an_owner_counts_for_a_pod_that_names_less() -> None:
+    """A pod of a rollout that names one of the template's images runs other bytes, and that is still drift."""
+    shop = Shop(require=UNPINNED)
+    ran = tagged(shop, "old", signed=False)
+    tagged(shop, "new")
+    other = shop.push(shop.app(), shop.release)
+    row = await row_of(shop, template_of(deployment(TAG, other), runs(pod(TAG), ran)))
+
+    assert seen(row) == [(Seen.SPEC, 1, Result.PASS), (Seen.RUNNING, 1, Result.FAIL)]
 
 
 async def test_each_image_is_asked_about_once_in_a_run() -> None:
@@ -212,6 +273,20 @@ async def test_a_candidate_policy_is_compared_with_the_present_one() -> None:
     assert await change(unsigned, loose, shop.policy) is Change.NEWLY_ADMITTED
     assert await change(good, shop.policy, loose) is Change.SAME
     assert await change(unsigned, shop.policy, shop.policy) is Change.SAME
+
+
+async def test_what_the_present_policy_makes_of_an_object_may_be_unknown() -> None:
+    """Whether a candidate newly refuses an object is unknown where the present policy could not be evaluated."""
+    shop = Shop()
+    present = shop.policy_that("{pinned: false, signatures: {from: [release]}}")
+    candidate = shop.policy_that("{}")
+    shop.registry.break_down(TroubleKind.UNREACHABLE)
+    row = await row_of(shop, template_of(deployment(TAG)), policy=candidate, before=present)
+
+    assert codes(row) == {"unpinned"}
+    assert row.change is Change.SAME
+    assert row.unknown
+    assert row.notes == ("what the policy in force makes of it could not be found out",)
 
 
 async def test_a_file_is_judged_as_check_does() -> None:

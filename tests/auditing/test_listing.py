@@ -169,6 +169,20 @@ async def test_a_kind_that_the_server_lacks_is_no_trouble() -> None:
     assert (await everything(cluster)).complete
 
 
+@pytest.mark.parametrize("namespaces", [None, ("shop",)])
+async def test_a_server_without_pods_is_trouble(namespaces: tuple[str, ...] | None) -> None:
+    """What answers that it knows no pods is no cluster, so that nothing was found there means nothing."""
+    cluster = FakeCluster()
+    cluster.put(NAMESPACES, {"metadata": {"name": "shop"}})
+    for resource in POD_HOLDERS:
+        cluster.lack(resource)
+    listing = await list_subjects(cluster, Scope(namespaces=namespaces))
+
+    assert not listing.complete
+    assert any("pods" in trouble for trouble in listing.troubles)
+    assert not listing.covers("shop")
+
+
 @pytest.mark.parametrize("namespaces", [None, ("shop", "other")])
 async def test_what_was_learnt_before_the_server_went_is_kept(namespaces: tuple[str, ...] | None) -> None:
     """A connection that drops in the middle of a list ends the asking, and nothing counts as seen whole."""
@@ -243,3 +257,51 @@ async def test_a_page_that_is_none_is_told() -> None:
     (trouble,) = listing.troubles
     assert trouble.startswith("listing pods: ")
     assert not listing.covers("shop")
+
+
+@pytest.mark.parametrize("selector", ["", "team=shop"])
+@pytest.mark.parametrize("namespaces", [None, ("shop",)])
+async def test_an_object_without_identity_hides_nowhere(namespaces: tuple[str, ...] | None, selector: str) -> None:
+    """What says neither who nor where it is, is a row in every listing, and no namespace counts as seen whole."""
+
+    class Odd(FakeCluster):
+        async def pages(self, resource: ApiResource, **_: Any) -> AsyncIterator[bytes]:  # noqa: ANN401
+            odd = resource == PODS and not _.get("metadata_only")
+            yield b'{"items": [{"spec": {}}, {"spec": {}}]}' if odd else b'{"items": []}'
+
+    listing = await list_subjects(Odd(), Scope(namespaces=namespaces, selector=selector))
+
+    assert len(listing.rows) == 2
+    assert not listing.complete
+    assert not listing.covers("shop")
+
+
+async def test_a_server_that_is_gone_is_asked_nothing_more() -> None:
+    """After it went away while one namespace was read, the others are not even looked for."""
+    cluster = cluster_of("a")
+    cluster.break_down(ClusterTroubleKind.UNREACHABLE, plural="pods")
+    await list_subjects(cluster, Scope(namespaces=("a", "b", "c")))
+
+    assert not any(question.startswith("get namespaces") for question in cluster.asked)
+
+
+async def test_a_server_that_goes_while_namespaces_are_looked_for() -> None:
+    """The first look that fails is told, and is the last."""
+    cluster = cluster_of("shop")
+    cluster.break_down(ClusterTroubleKind.UNREACHABLE, plural="namespaces")
+    listing = await list_subjects(cluster, Scope(namespaces=("a", "b", "c")))
+
+    assert [question for question in cluster.asked if question.startswith("get namespaces")] == ["get namespaces /a"]
+    assert not listing.covers("b")
+
+
+async def test_an_excluded_namespace_is_not_asked_about() -> None:
+    """A namespace that is named and excluded is left out, and one that is named twice is read once."""
+    cluster = cluster_of("shop", "kube-system")
+    namespaces = ("shop", "kube-system", "shop")
+    listing = await list_subjects(cluster, Scope(namespaces=namespaces, excluded=(Glob("kube-*"),)))
+
+    assert told(listing) == [("shop", "Deployment", "api", 2)]
+    assert listing.complete
+    assert not any("kube-system" in question for question in cluster.asked)
+    assert len([question for question in cluster.asked if question.startswith("list deployments")]) == 1

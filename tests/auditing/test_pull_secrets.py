@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.auditing.given import Opened, deployment, judging, pod, template_of
+from tests.auditing.given import Opened, deployment, judging, pod, runs, template_of
 from tests.fakes.cluster import FakeCluster
 from tests.shop import HOST, Shop
+from webhook.core.auditing.rows import Seen
 from webhook.core.references import Repository
+from webhook.core.verdicts import Result
+from webhook.demo.images import push
 from webhook.ports import ClusterTroubleKind, TroubleKind
 from webhook.pull_secrets import SECRETS, SERVICE_ACCOUNTS, PullSecrets
 
@@ -183,3 +186,19 @@ async def test_doubts_about_credentials_are_told_where_an_image_could_not_be_rea
 
     assert fine.notes == ()
     assert silent.notes[0].startswith("pull secrets that the service account `default` may name are not used")
+
+
+async def test_what_runs_is_compared_by_the_pods_own_credentials() -> None:
+    """A pod that is pulled by other credentials than its template is judged by these, and its drift is told."""
+    shop = Shop(require="{pinned: false, signatures: {from: [release]}}")
+    store = shop.registry.store
+    ran = push(store, "shop/api", shop.app(name="old"), tag="1.0")
+    now = push(store, "shop/api", shop.app(name="new"), tag="1.0")
+    shop.release.sign_bundle(store, "shop/api", now)
+    tag = f"{HOST}/shop/api:1.0"
+    live = runs(pod(tag, spec=with_secrets("regcred")), f"{HOST}/shop/api@{ran}")
+    async with judging(shop, secrets=PullSecrets(cluster(secret("regcred", CONFIG)))) as judge:
+        row = await judge(template_of(deployment(tag), live))
+
+    assert [judged.seen for judged in row.judged] == [Seen.SPEC, Seen.POD, Seen.RUNNING]
+    assert row.result is Result.FAIL

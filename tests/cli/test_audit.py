@@ -45,6 +45,15 @@ def test_standard_input_and_folders(workshop: Workshop) -> None:
     assert from_folder.exit_code == 1
 
 
+def test_a_folder_without_manifests_is_no_pass(workshop: Workshop) -> None:
+    """Where no manifest is found nothing was judged: status 2, and a hint if there may be some below."""
+    workshop.write("nested/deep/a.yaml", deployment(workshop.good))
+    result = workshop.run("audit", "-f", str(workshop.folder / "nested"))
+
+    assert result.exit_code == 2
+    assert "holds no manifest; -R looks into its folders too" in result.stderr
+
+
 def test_a_namespace_picks_the_rule(workshop: Workshop) -> None:
     """`-n` is the namespace of what names none, and `--rule` judges by another rule."""
     manifest = workshop.write("one.yaml", deployment(workshop.unsigned))
@@ -198,8 +207,10 @@ def test_an_interrupted_run_prints_what_it_has(workshop: Workshop) -> None:
         (["-f", "x.yaml", "--write-reports"], "--filename audits files"),
         (["-n", "shop", "-A"], "either --namespace or --all-namespaces"),
         (["--as-of", "+30d", "--write-reports"], "--compare and --as-of tell what would be"),
+        (["-n", "shop", "--exclude-namespace", "shop"], "--exclude-namespace goes with --all-namespaces"),
+        (["--exclude-namespace", "shop"], "--exclude-namespace goes with --all-namespaces"),
         (["--as-of", "soon"], "--as-of: expected a day"),
-        (["--exclude-namespace", "UPPER"], "--exclude-namespace: "),
+        (["-A", "--exclude-namespace", "UPPER"], "--exclude-namespace: "),
         (["--push-gateway", "nonsense"], "--push-gateway: "),
         (["--rule", "lax", "-f", "x.yaml"], "the policy has no rule `lax`"),
         (["-f", "none.yaml"], "No such file"),

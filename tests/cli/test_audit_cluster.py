@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +137,40 @@ def test_drift_is_a_finding(town: Town) -> None:
     assert [problem["code"] for problem in running[0]["problems"]] == ["unsigned"]
 
 
+def test_what_runs_and_cannot_be_compared_is_no_pass(town: Town) -> None:
+    """Other bytes that no registry can be asked about are an error, the run is not complete, and the status is 2."""
+    town.deployment("api", town.workshop.good, runs=f"sha256:{'0' * 64}")
+    result = town.audit("-n", "shop", "-o", "json")
+    report = json.loads(result.stdout)
+
+    assert result.exit_code == 2
+    assert report["metadata"]["complete"] is False
+    assert (report["summary"]["pass"], report["summary"]["error"]) == (0, 1)
+    assert "could not be compared" in report["results"][0]["notes"][0]
+
+
+def test_an_interruption_while_reports_are_kept_is_told(town: Town) -> None:
+    """Ctrl-C after the report was printed ends with 2 and one line, and the report is there."""
+    town.deployment("api", town.workshop.good)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)  # a run that never comes must not hold up the test
+
+        def interrupt() -> None:
+            with silent.accept()[0] as asked:
+                asked.recv(1)  # the metrics are being pushed, so all else is done
+                os.kill(os.getpid(), signal.SIGINT)
+                asked.recv(65_536)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        result = town.audit("-n", "shop", "-o", "json", "--push-gateway", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        thread.join()
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == ["error: the run was interrupted"]
+    assert json.loads(result.stdout)["summary"]["pass"] == 1
+
+
 def test_a_closed_namespace_is_an_error_row(town: Town) -> None:
     """What the caller may not list is told, the rest is audited, and the status is 2."""
     town.deployment("api", town.workshop.good)
@@ -144,6 +182,7 @@ def test_a_closed_namespace_is_an_error_row(town: Town) -> None:
 
     assert result.exit_code == 2
     assert rows["shop"]["result"] == "pass"
+    assert json.loads(result.stdout)["metadata"]["complete"] is False
     assert (rows["closed"]["kind"], rows["closed"]["result"]) == ("Namespace", "error")
     assert "pods" in rows["closed"]["trouble"]
 

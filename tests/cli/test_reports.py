@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tests.core.reporting.audits import COMPARED, COMPARISON, HEADING, HOSTILE, SHOP
+from tests.core.given import use
+from tests.core.problem_samples import verdict
+from tests.core.reporting.audits import (
+    COMPARED,
+    COMPARISON,
+    HEADING,
+    HOSTILE,
+    PRODUCTION,
+    SHOP,
+    UNSIGNED,
+    container,
+    judged,
+    live,
+)
 from webhook.cli.drawing import draw
 from webhook.cli.reports import FORMATS, deliver, render
+from webhook.core.auditing.rows import Fix, FixKind
+from webhook.core.problems import InvalidReference
+from webhook.core.references import BadReference
 from webhook.core.reporting.layout import Grid, Line, Span, Style
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -74,6 +92,38 @@ def test_names_are_of_what_was_refused() -> None:
     assert render(COMPARED, "name", COMPARISON, audit=True, coloured=False) == (
         "deployment/worker-1\ndeployment/worker-2\n"
     )
+
+
+def test_what_is_named_is_one_word() -> None:
+    """Who may write an owner reference puts no flag and no second name into the command that the names end in."""
+    rows = [
+        live("shop", kind, name, judged(container("api", UNSIGNED)), pods=1)
+        for kind, name in (("--all", "x"), ("Rollout", "a --all-namespaces"), ("Rollout", "a;$(id)*"), ("", ""))
+    ]
+    names = render(rows, "name", HEADING, audit=True, coloured=False).splitlines()
+
+    assert len(names) == 4
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./:@-]*", name) for name in names)
+    assert "rollout/a_--all-namespaces" in names
+
+
+@pytest.mark.parametrize("audit", [True, False])
+@pytest.mark.parametrize("output", FORMATS)
+@pytest.mark.parametrize("indent", ["", "word " * 20])
+def test_no_line_is_a_command_of_a_pipeline(output: str, audit: bool, indent: str) -> None:  # noqa: FBT001 - a parameter of the test
+    """A CI runner takes a printed line that begins with `::` for a command, whatever blanks stand before it."""
+    command = "::stop-commands::x"
+    bad = BadReference(written=f"{indent}{command}", why="it is none")
+    bads = [bad, replace(bad, written=f"{bad.written}/2")]
+    refused = [
+        verdict(InvalidReference(reference=one), use=replace(use(container=command), image=one), rule=PRODUCTION)
+        for one in bads
+    ]
+    row = live("shop", command, f"{indent}{command}", judged(*refused), pods=1, notes=(command, f"{indent}{command}"))
+    fixed = replace(row, fixes={bad.written: (Fix(kind=FixKind.NEWEST, write=command, says=f"{indent}{command}"),)})
+    text = render((fixed, row), output, HEADING, audit=audit, coloured=False, width=60)
+
+    assert not re.search(r"^\s*::", text, re.MULTILINE)
 
 
 def test_a_check_tells_every_object_in_full() -> None:
@@ -155,6 +205,22 @@ def test_styles_have_colours() -> None:
         text = draw((Line(spans=(Span(text="x", style=style),)),), coloured=True, width=None)
 
         assert ("\x1b" in text) == (style is not Style.PLAIN)
+
+
+def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
+    """A pipe or a device stays one, and a link stays a link to the file that is replaced."""
+    pipe, file, link = tmp_path / "pipe", tmp_path / "file", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    deliver("text\n", pipe)
+    deliver("text\n", link)
+
+    assert os.read(reading, 100) == b"text\n"
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert file.read_text() == "text\n"
+    os.close(reading)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from webhook.core.verdicts import Decision
 from webhook.core.workloads import ContainerKind, ImageUse, Source, Workload
 from webhook.ports import Clock
 from webhook.pull_secrets import PullSecrets, SecretsFound
-from webhook.review import World, review
+from webhook.review import World, found_out, review
 
 __all__ = ["Judge"]
 
@@ -65,17 +65,18 @@ class Judge:
 
         1. The object is judged as admission would judge it.
         2. Live pods that name other images than the object (injected ones, `kubectl debug`, a rollout that is under
-           way) are judged as admission would judge these pods.
+           way), or that are pulled by other credentials, are judged as admission would judge these pods.
         3. What nodes run under a tag that has moved since is judged by its digest.
         """
         sheet = _Sheet(subject=subject)
-        if subject.workload is not None:
-            world = await self._world(subject.workload, sheet)
-            decision = await self._review(subject.workload, world)
-            sheet.add(world, decision, Seen.SPEC, self._told_pods(subject))
-        for alike in subject.live:
-            world = await self._world(alike.workload, sheet)
-            if not _is_told_by(subject.workload, alike.workload, self.policy):
+        owner = subject.workload
+        owned = await self._world(owner, sheet) if owner else None
+        live = [(alike, await self._world(alike.workload, sheet)) for alike in subject.live]
+        told = [a for a, world in live if world is owned and _is_told_by(owner, a.workload, self.policy)]
+        if owner and owned:
+            sheet.add(owned, await self._review(owner, owned), Seen.SPEC, sum(alike.pods for alike in told))
+        for alike, world in live:
+            if alike not in told:
                 sheet.add(world, await self._review(alike.workload, world), Seen.POD, alike.pods)
             moved = self._moved(alike, world, sheet)
             if moved is not None:
@@ -117,10 +118,6 @@ class Judge:
         deadline = min(self.deadline, self.clock.monotonic() + OBJECT_SECONDS)
         return await review(workload, self.policy, world, deadline=deadline, rule=self.rule)
 
-    def _told_pods(self, subject: Subject) -> int:
-        """Count the live pods of which the decision about their owner speaks."""
-        return sum(alike.pods for alike in subject.live if _is_told_by(subject.workload, alike.workload, self.policy))
-
     def _moved(self, alike: LivePods, world: World, sheet: _Sheet) -> Workload | None:
         """Return the pods as their nodes run them, with those containers alone that run other bytes; None if all do."""
         moved = tuple(self._moved_uses(alike, world, sheet))
@@ -140,17 +137,19 @@ class Judge:
 
     def _moved_uses(self, alike: LivePods, world: World, sheet: _Sheet) -> Iterator[ImageUse]:
         uses = {(use.kind, use.container): use for use in alike.workload.uses}
+        found = found_out(alike.workload, self.policy, world, rule=self.rule)
         for running in alike.running:
             use = uses.get((running.kind, running.container))
             if use is None:
                 continue
-            evidence = _found_out(use.image, world) if isinstance(use.image, ImageReference) else None
+            evidence = found.get(use.image) if isinstance(use.image, ImageReference) else None
             drift = compare_running(use.image, running.image_id, evidence, self.policy)
             if isinstance(drift, Moved):
                 field_path = STATUS_FIELDS[running.kind]
                 yield ImageUse(container=use.container, kind=use.kind, field=field_path, image=drift.image)
             elif drift is Drift.UNKNOWN and evidence is not None:
                 shown = printable(running.image_id, 80)
+                sheet.unknown = True
                 sheet.note(
                     f"what `{printable(use.container, 63)}` runs could not be compared: its node calls it `{shown}`"
                 )
@@ -164,6 +163,7 @@ class _Sheet:
     judged: list[tuple[World, Judged]] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
     doubts: dict[str, None] = field(default_factory=dict)
+    unknown: bool = False
 
     def add(self, world: World, decision: Decision, seen: Seen, pods: int) -> None:
         """Add a decision. The same about other pods is counted, not said again."""
@@ -190,11 +190,12 @@ class _Sheet:
             judged=tuple(judged for _, judged in self.judged),
             pods=self.subject.pods,
             notes=(*self.notes, *(self.doubts if unknown else ())),
+            unknown=self.unknown,
         )
 
 
 def _found_out(image: ImageReference, world: World) -> Evidence | None:
-    """Return what the reviews of the run found out about an image; None if they did not have to."""
+    """Return what any review of the run found out about an image; None if none had to."""
     return world.examinations.about(image) if world.examinations else None
 
 

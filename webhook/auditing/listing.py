@@ -4,6 +4,7 @@
    beside it, for metadata alone.
 2. All namespaces are one list per kind. A kind that may not be listed so is listed in each namespace.
 3. A namespace whose pods may not be listed is an error row; another kind that may not be is a trouble of the namespace.
+   A kind that the server does not know has no objects; but what knows no pods is no cluster.
 4. An API server that is gone is asked nothing more. What was learnt until then is kept.
 5. What could not be seen is told, and makes the listing incomplete. A namespace that was named and seems to be empty
    is looked for: nothing is not found in a place that does not exist.
@@ -90,8 +91,9 @@ async def list_subjects(
     if scope.namespaces is None:
         await lister.list_everywhere()
     else:
-        await lister.list_in(scope.namespaces, POD_HOLDERS)
-        await lister.look_for_empty(scope.namespaces)
+        namespaces = tuple(dict.fromkeys(name for name in scope.namespaces if scope.holds(name)))
+        await lister.list_in(namespaces, POD_HOLDERS)
+        await lister.look_for_empty(namespaces)
     return lister.result()
 
 
@@ -117,7 +119,7 @@ class _Lister:
     progress: Callable[[Progress], None]
     inventory: Inventory = field(default_factory=Inventory)
     picked: set[str] = field(default_factory=set)
-    unreadable: dict[tuple[str, str, str], UnreadableObject] = field(default_factory=dict)
+    unreadable: dict[str, UnreadableObject] = field(default_factory=dict)
     denied: dict[str, str] = field(default_factory=dict)
     troubles: dict[str, None] = field(default_factory=dict)
     listed: set[str] | None = None
@@ -131,8 +133,8 @@ class _Lister:
         """List every kind in all namespaces at once; what may not be listed so, in each of them."""
         answers = await self._read_all(self._lists(None, POD_HOLDERS))
         forbidden = {asked.resource for asked, trouble in answers.items() if _is(trouble, _FORBIDDEN)}
-        for trouble in answers.values():
-            if trouble is not None and not _is(trouble, _FORBIDDEN, _MISSING):
+        for asked, trouble in answers.items():
+            if trouble is not None and not _is_told_elsewhere(asked, trouble):
                 self._tell(str(trouble))
         if forbidden and not self.gone:
             await self._list_in_each(tuple(kind for kind in POD_HOLDERS if kind in forbidden))
@@ -172,8 +174,8 @@ class _Lister:
         elif forbidden:
             kinds = listing(tuple(sorted(resource.qualified for resource in forbidden)))
             self.troubles[f"listing {kinds} in {namespace}: {_FORBIDDEN.value}"] = None
-        for trouble in answers.values():
-            if trouble is not None and not _is(trouble, _FORBIDDEN, _MISSING):
+        for asked, trouble in answers.items():
+            if trouble is not None and not _is_told_elsewhere(asked, trouble):
                 self.partly.add(namespace)
                 self.troubles[str(trouble)] = None
 
@@ -181,11 +183,14 @@ class _Lister:
         """Look whether a namespace is there in which nothing was found. Who may not look knows nothing by it."""
         empty = set(namespaces) - self.partly - {subject.key.namespace for subject in self.inventory.subjects()}
         for namespace in sorted(empty):
+            if self.gone:
+                return
             try:
                 if await self.cluster.read(NAMESPACES, namespace=None, name=namespace) is None:
                     self.partly.add(namespace)
                     self.troubles[f"there is no namespace `{namespace}`"] = None
             except ClusterTrouble as trouble:
+                self.gone = trouble.kind in GONE
                 if not _is(trouble, _FORBIDDEN):
                     self._tell(str(trouble))
 
@@ -195,9 +200,12 @@ class _Lister:
         unreadable = [
             one
             for one in self.unreadable.values()
-            if self.scope.holds(one.namespace) and (picked is None or one.uid in picked)
+            if (one.namespace is None or self.scope.holds(one.namespace))
+            and (picked is None or not one.uid or one.uid in picked)
         ]
         self.partly.update(one.namespace for one in unreadable if one.namespace)
+        # What does not even say where it is may be anywhere.
+        self.everywhere = self.everywhere and all(one.namespace for one in unreadable)
         rows = (
             *(error_row(kind="Namespace", namespace=name, name=name, trouble=why) for name, why in self.denied.items()),
             *(
@@ -262,7 +270,7 @@ class _Lister:
             return
         for found in parse_page(asked.resource, page):
             if isinstance(found, UnreadableObject):
-                self.unreadable[found.kind, found.namespace or "", found.name] = found
+                self.unreadable[found.uid or f"{found.kind} {len(self.unreadable)}"] = found
             else:
                 self.inventory.add(found)
         self._advance()
@@ -281,3 +289,8 @@ _FORBIDDEN, _MISSING = ClusterTroubleKind.FORBIDDEN, ClusterTroubleKind.MISSING_
 
 def _is(trouble: ClusterTrouble | None, *kinds: ClusterTroubleKind) -> bool:
     return trouble is not None and trouble.kind in kinds
+
+
+def _is_told_elsewhere(asked: _List, trouble: ClusterTrouble) -> bool:
+    """Tell whether a trouble is one of a namespace, or that a kind is not there, of which nothing has to be told."""
+    return trouble.kind is _FORBIDDEN or (trouble.kind is _MISSING and asked.resource != PODS)

@@ -20,7 +20,7 @@ from webhook.auditing.run_metrics import PushGateway, parse_push_gateway
 from webhook.cli.audit_results import Destinations, deliver_results
 from webhook.cli.audit_run import AuditRun, Found, Plan
 from webhook.cli.cluster_options import cluster_options
-from webhook.cli.inputs import fail, read_policy
+from webhook.cli.inputs import CANNOT_TELL, fail, read_policy
 from webhook.cli.objects import find_rule, objects_in_files
 from webhook.cli.options import (
     DURATION,
@@ -120,6 +120,7 @@ def audit(
         in_cluster=not filenames,
         cluster_words=bool(all_namespaces or excluded or selector or write_reports or len(namespaces) > 1),
         all_and_named=all_namespaces and bool(namespaces),
+        some_excluded=bool(excluded) and not all_namespaces,
         keeps=bool(write_reports or metrics_file or push_gateway),
         hypothetical=bool(compare_file or as_of),
     )
@@ -163,6 +164,10 @@ def audit(
                 status = asyncio.run(_audit_cluster(run, cluster, scope, destinations))
         except (DocumentError, ParseError) as error:
             fail("dhi-gate audit", error)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            # Told to stop when nothing is left to print, or told so twice.
+            click.echo("error: the run was interrupted", err=True)
+            status = CANNOT_TELL
     sys.exit(status)
 
 
@@ -206,7 +211,13 @@ def _objects(
 
 
 def _refuse_contradictions(
-    *, in_cluster: bool, cluster_words: bool, all_and_named: bool, keeps: bool, hypothetical: bool
+    *,
+    in_cluster: bool,
+    cluster_words: bool,
+    all_and_named: bool,
+    some_excluded: bool,
+    keeps: bool,
+    hypothetical: bool,
 ) -> None:
     """Refuse what means nothing, rather than take one flag and forget the other."""
     if not in_cluster and cluster_words:
@@ -215,6 +226,8 @@ def _refuse_contradictions(
         )
     if all_and_named:
         raise click.UsageError("either --namespace or --all-namespaces")
+    if some_excluded:
+        raise click.UsageError("--exclude-namespace goes with --all-namespaces")
     if hypothetical and keeps:
         raise click.UsageError(
             "--compare and --as-of tell what would be; --write-reports, --metrics-file and --push-gateway keep what is"

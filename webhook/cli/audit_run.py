@@ -14,6 +14,7 @@ from webhook.auditing.listing import Listing, Scope, list_subjects
 from webhook.auditing.run import Run
 from webhook.auditing.worlds import Surrounding
 from webhook.cli.progress import AuditProgress
+from webhook.cli.statuses import leaves_unknown
 from webhook.core.auditing.rows import Row
 from webhook.core.bases.catalog import Catalog
 from webhook.core.contacts import refreshed_roots
@@ -58,8 +59,8 @@ class Found:
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was asked about was seen and judged."""
-        return not self.troubles
+        """Whether everything that was asked about was seen and judged, and nothing is unknown."""
+        return not self.troubles and not leaves_unknown(self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -29,11 +30,21 @@ def find_rule(policy: Policy, name: str | None) -> Rule | None:
 def objects_in_files(filenames: tuple[str, ...], namespace: str, *, recursive: bool) -> Iterator[Workload | ParseError]:
     """Yield every object of the files, folders and standard input (`-`), and what could not be read, in their order.
 
-    `namespace` is that of what names none. A file that cannot be opened ends the command.
+    `namespace` is that of what names none. A file that cannot be opened ends the command; a folder in which no manifest
+    is found says nothing about what it was to hold.
     """
-    for path in manifest_files(filenames, recursive=recursive):
-        name = str(path) if path else STANDARD_INPUT
-        objects = parse_objects(read_manifest(path, sys.stdin), default_namespace=namespace, source_name=name)
-        if not objects:
-            yield ParseError(name, "holds no object")
-        yield from objects
+    for filename in filenames:
+        paths = tuple(manifest_files((filename,), recursive=recursive))
+        if not paths:
+            yield ParseError(filename, "holds no manifest" + ("" if recursive else "; -R looks into its folders too"))
+        for path in paths:
+            yield from _objects_in(path, namespace)
+
+
+def _objects_in(path: Path | None, namespace: str) -> Iterator[Workload | ParseError]:
+    """Yield the objects of one file, of standard input for None."""
+    name = str(path) if path else STANDARD_INPUT
+    objects = parse_objects(read_manifest(path, sys.stdin), default_namespace=namespace, source_name=name)
+    if not objects:
+        yield ParseError(name, "holds no object")
+    yield from objects

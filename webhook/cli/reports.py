@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,10 @@ from webhook.core.reporting.table import table
 
 __all__ = ["FORMATS", "deliver", "render"]
 
+# Blanks before it do not matter to a runner. Source: github.com/actions/runner, ActionCommand.
+_RUNNER_COMMAND = re.compile(r"^([ \t]*)::", re.MULTILINE)
+_NO_WORD = re.compile(r"[^A-Za-z0-9._:/@-]")
+
 # The dumper that is written in C says the same many times faster; it is there wherever the library was.
 _YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -38,26 +43,34 @@ def render(
 ) -> str:
     """Return the rows in one of FORMATS, with a final line break.
 
+    No line is a command to the CI runner that prints it, whatever others wrote into images and owner references.
     The forms for people differ: a check tells every object in full, an `audit` folds what many objects share and
     breaks its lines at `width` cells (None: nowhere).
     """
-    report = make_report(rows, heading)
-    if output in PEOPLE:
-        wide = output == "wide"
-        if audit:
-            return draw(overview(report, wide=wide), coloured=coloured, width=width)
-        return _checked(rows, report, wide=wide, coloured=coloured)
-    return PRINTERS[output](report)
+    report, wide = make_report(rows, heading), output == "wide"
+    if output not in PEOPLE:
+        text = PRINTERS[output](report)
+    elif audit:
+        text = draw(overview(report, wide=wide), coloured=coloured, width=width)
+    else:
+        text = _checked(rows, report, wide=wide, coloured=coloured)
+    return _RUNNER_COMMAND.sub(r"\1?:", text)
 
 
 def deliver(text: str, output_file: Path | None) -> None:
-    """Write the text to standard output, or to a file that is replaced whole or not at all; or end the command."""
+    """Write the text to standard output, or to a file that is replaced whole or not at all; or end the command.
+
+    What the encoding of standard output cannot say becomes `?`. A device or a pipe is written to.
+    """
     try:
         if output_file is None:
-            sys.stdout.write(text)
+            encoding = sys.stdout.encoding or "utf-8"
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
             sys.stdout.flush()
+        elif output_file.exists() and not output_file.is_file():
+            output_file.write_text(text, encoding="utf-8")
         else:
-            _replace(output_file, text)
+            _replace(output_file.resolve(), text)
     except OSError as error:
         fail(str(output_file or "standard output"), error, doing="written")
 
@@ -87,7 +100,13 @@ def _names(report: ReportDocument) -> str:
     What could not be looked at is not named: these lines end in other commands, and it may be a whole namespace.
     """
     refused = (one for one in report.results if not one.allowed and one.trouble is UNSET)
-    return "".join(f"{one.kind.lower()}/{one.name}\n" for one in refused)
+    return "".join(f"{_one_word(one.kind.lower())}/{_one_word(one.name)}\n" for one in refused)
+
+
+def _one_word(text: str) -> str:
+    """Return a name as one word of a shell that is no flag: what an owner reference calls its owner is no name yet."""
+    word = _NO_WORD.sub("_", text)
+    return word if word[:1].isalnum() else f"_{word}"
 
 
 def _json(report: ReportDocument) -> str:

@@ -72,7 +72,7 @@ class Row:
     `key` is None for what does not live in a cluster; `pods` then is None, else the number of live pods. `notes` are
     circumstances that a reader must know ("pull secret `x` may not be read by you"). `trouble` says why nothing could
     be judged; `judged` is empty then. `fixes` are by the image as it is written. `change` is set where two policies
-    are compared.
+    are compared. `unknown` says that beside what was judged something could not be found out, which a note tells.
     """
 
     kind: str
@@ -86,6 +86,7 @@ class Row:
     trouble: str | None = None
     fixes: Mapping[str, tuple[Fix, ...]] = field(default_factory=dict)
     change: Change | None = None
+    unknown: bool = False
 
     @property
     def allowed(self) -> bool:
@@ -94,9 +95,11 @@ class Row:
 
     @property
     def result(self) -> Result:
-        """The worst of the object and its live pods."""
-        order = list(Result)
-        return min((judged.decision.result for judged in self.judged), key=order.index, default=Result.ERROR)
+        """The worst of the object and its live pods; what could not be found out is an error."""
+        results = [judged.decision.result for judged in self.judged]
+        if self.unknown or not results:
+            results.append(Result.ERROR)
+        return min(results, key=list(Result).index)
 
 
 def row_of(decision: Decision) -> Row:
