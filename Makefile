@@ -6,6 +6,7 @@
 #   make conformance   the vectors of sigstore-conformance, and every bit of our own signatures changed
 #   make bench   measure, each beside its baseline, and write docs/performance.md
 #   make e2e     real kube-apiserver, real cosign, real registries, real buildah
+#   make image   build the gate's image; BUILDER is docker, podman or buildah: docs/operations.md, "The image"
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ DHIGATE_CONFORMANCE_ASSETS ?= $(abspath ../shared/data/sigstore-conformance)
 export DHIGATE_CONFORMANCE_ASSETS
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance check format e2e bench golden chart-docs lock certs clean wheel
+.PHONY: help install demo test conformance check format e2e bench golden chart-docs lock certs clean wheel image
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -68,6 +69,8 @@ lock: install
 	  --python-version 3.11 requirements/runtime.in -o requirements/runtime.txt
 	$(BIN)/python -m uv pip compile -q $(LOCK_FLAGS) --generate-hashes --no-emit-index-url --universal \
 	  --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+	$(BIN)/python -m uv pip compile -q $(LOCK_FLAGS) --generate-hashes --no-emit-index-url --universal \
+	  --python-version 3.11 requirements/build.in -o requirements/build.txt
 
 certs: certs/dev/tls.crt
 
@@ -76,6 +79,12 @@ certs/dev/tls.crt: | install
 
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation
+
+BUILDER ?= docker
+IMAGE ?= dhi-gate
+
+image:
+	$(BUILDER) build --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) $(IMAGE_FLAGS) .
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -217,6 +217,18 @@ async def test_a_replaced_policy_is_in_force(site: Site) -> None:
         assert site.events().count("policy in force") == 2
 
 
+async def test_a_log_that_is_gone_holds_up_no_policy(site: Site) -> None:
+    """Where nothing can be logged any more, every further policy comes into force all the same."""
+    site.write_policy("first")
+    site.write_catalog()
+    async with site.gate:
+        site.output.close()
+        for name in ("second", "third"):
+            site.write_policy(name)
+            await site.look()
+            assert await site.ask() == (name, [])
+
+
 async def test_a_broken_policy_changes_nothing(site: Site) -> None:
     """The last good policy stays in force, and readiness, metrics and log say that a newer one is refused."""
     site.write_policy("good")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from io import StringIO
@@ -141,11 +142,18 @@ class Counts:
 
 
 class Replica:
-    """A replica: its keeper, the leaves that it was given, and what it said."""
+    """A replica: its keeper, the leaves that it was given, and what it said. `uses` fail before leaves can be used."""
 
     def __init__(
-        self, cluster: Cluster, *, identity: str = "a", clock: Clock | None = None, lifetimes: Lifetimes = LIFETIMES
+        self,
+        cluster: Cluster,
+        *,
+        identity: str = "a",
+        clock: Clock | None = None,
+        lifetimes: Lifetimes = LIFETIMES,
+        uses: Sequence[Exception] = (),
     ) -> None:
+        self._uses = list(uses)
         self.leaves: list[ServerCertificate] = []
         self.counts = Counts()
         self.output = StringIO()
@@ -155,8 +163,14 @@ class Replica:
             clock=clock or ManualClock(),
             log=open_log(LogFormat.JSON, self.output),
             observer=self.counts,
-            on_leaf=self.leaves.append,
+            on_leaf=self._use,
         )
+
+    def _use(self, leaf: ServerCertificate) -> None:
+        """Take a leaf, after as many failures as there should be."""
+        if self._uses:
+            raise self._uses.pop(0)
+        self.leaves.append(leaf)
 
     @property
     def events(self) -> list[dict[str, Any]]:

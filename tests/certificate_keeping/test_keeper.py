@@ -267,8 +267,8 @@ async def test_a_secret_of_somebody_else_is_left_alone() -> None:
     assert replica.leaves == []
     (told,) = replica.keeper.troubles
     assert told == (
-        "the Secret gate/dhi-gate-ca (ca.crt: is no certificate of an authority (PEM)) was not made by the gate "
-        "and is left alone; delete it, or name another with --tls-self-managed"
+        "the Secret gate/dhi-gate-ca (ca.crt: is no certificate of an authority (PEM)) is not the gate's "
+        "and is left alone; empty it, or name another with --tls-self-managed"
     )
     assert replica.counts.failures["foreign-secret"] == 2
     assert "hunter2" not in str(replica.events)
@@ -284,6 +284,48 @@ async def test_an_empty_secret_is_filled_in() -> None:
     found = cluster.object(SECRETS, NAMESPACE, SECRET)
     assert found is not None
     assert found["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
+
+
+CHARTED = {
+    "app.kubernetes.io/component": "serving-certificates",
+    "app.kubernetes.io/managed-by": "Helm",
+    "app.kubernetes.io/part-of": "dhi-gate",
+}
+
+
+@pytest.mark.parametrize("held", [None, {"ca.key": ""}])
+async def test_what_is_left_of_the_charts_secret_is_put_right_without_a_right_to_create(
+    held: dict[str, str] | None,
+) -> None:
+    """Emptied on purpose or damaged: the present authority serves on and another is prepared."""
+    cluster, clock = new_cluster(), ManualClock()
+    cluster.put(SECRETS, foreign(CHARTED))
+    cluster.forbid("secrets", verb="create")
+    replica = Replica(cluster, clock=clock)
+    await replica.keeper.look()
+    before = kept(cluster)
+    assert before is not None
+    found = cluster.object(SECRETS, NAMESPACE, SECRET)
+    assert found is not None
+    cluster.put(SECRETS, found | {"data": held})
+    clock.advance(2)
+    await replica.keeper.look()
+    after = kept(cluster)
+    assert after is not None
+    assert replica.counts.steps == ["founded", "prepared"]
+    assert after.current.pem == before.current.pem
+    assert bundles(cluster) == [after.bundle] * 3
+
+
+async def test_a_leaf_that_could_not_be_put_to_use_is_signed_anew() -> None:
+    """A process without a free descriptor keeps its leaf for now, and gets another with the next look."""
+    cluster, clock = new_cluster(), ManualClock()
+    replica = Replica(cluster, clock=clock, uses=[OSError("too many open files")])
+    with pytest.raises(OSError, match="too many open files"):
+        await replica.keeper.look()
+    clock.advance(2)
+    await replica.keeper.look()
+    assert len(replica.leaves) == 1
 
 
 async def damage(cluster: FakeCluster, key: str, value: bytes | None) -> None:

@@ -102,6 +102,19 @@ def _another() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def _odd(pem: bytes, old: str, new: str) -> bytes:
+    """Return what a PEM file holds, with other bytes in it."""
+    first, *lines, last = pem.decode().splitlines()
+    der = base64.b64decode("".join(lines))
+    assert bytes.fromhex(old) in der
+    changed = base64.b64encode(der.replace(bytes.fromhex(old), bytes.fromhex(new))).decode()
+    return f"{first}\n{changed}\n{last}\n".encode()
+
+
+P_384, NO_CURVE = "06052b81040022", "06052b81040050"
+V3, NO_VERSION = "a003020102", "a003020104"
+NO_AUTHORITY = "ca.crt: is no certificate of an authority (PEM)"
+
 LEAF = CURRENT.issue(("a.example",), now=NOW, not_after=NOW + timedelta(days=1))
 
 
@@ -110,7 +123,12 @@ LEAF = CURRENT.issue(("a.example",), now=NOW, not_after=NOW + timedelta(days=1))
     [
         ("ca.key", _rsa(), "ca.key: does not belong to ca.crt"),
         ("ca.key", _another(), "ca.key: does not belong to ca.crt"),
+        ("ca.key", _odd(CURRENT.key_pem, P_384, NO_CURVE), "ca.key: is no private key (PEM, unencrypted)"),
+        ("ca.key", b"-" * 4097, "ca.key: has more than 4096 bytes"),
         ("ca.crt", LEAF.certificate, "ca.crt: is no certificate of an authority"),
+        ("ca.crt", _odd(CURRENT.pem, P_384, NO_CURVE), NO_AUTHORITY),
+        ("ca.crt", _odd(CURRENT.pem, V3, NO_VERSION), NO_AUTHORITY),
+        ("previous-ca.crt", _odd(PREVIOUS.pem, V3, NO_VERSION), f"previous-{NO_AUTHORITY}"),
         (
             "rotation.json",
             b'{"leafLifetimeSeconds": 5, "previousEndsAt": "soon"}',
@@ -144,11 +162,12 @@ async def test_a_configuration_that_makes_no_sense_is_trouble() -> None:
     assert caught.value.kind is ClusterTroubleKind.BAD_ANSWER
 
 
-async def test_what_is_no_base64_holds_nobody() -> None:
-    """It is written over like any other bundle."""
+@pytest.mark.parametrize("text", ["abc", base64.b64encode(_odd(CURRENT.pem, V3, NO_VERSION)).decode()])
+async def test_what_is_no_bundle_holds_nobody(text: str) -> None:
+    """It is written over like any other one."""
     cluster = new_cluster()
     odd = configuration("a")
-    odd["webhooks"][0]["clientConfig"]["caBundle"] = "abc"
+    odd["webhooks"][0]["clientConfig"]["caBundle"] = text
     cluster.put(VALIDATING, odd)
     seen = await sight(cluster, VALIDATING, NAME)
     assert seen is not None

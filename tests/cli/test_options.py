@@ -41,7 +41,7 @@ def test_help_fits_a_narrow_terminal(flag_name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["doctor"], "not supported yet: doctor"),
+        (["refresh"], "not supported yet: refresh"),
         (["dockerfile", "lint", "Dockerfile"], "not supported yet: dockerfile"),
         (["chek"], "no such command: chek, did you mean check?"),
         (["nonsense"], "No such command 'nonsense'"),

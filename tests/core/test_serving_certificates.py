@@ -91,10 +91,41 @@ def test_an_instant_in_the_future_counts_from_now() -> None:
     assert step(ahead, believed=BOTH) == Advance(replace(ROTATING, next_believed_at=NOW), Event.BELIEVED)
 
 
+def test_an_authority_that_has_just_expired_is_believed_for_the_overlap() -> None:
+    """Who has a slower clock still serves with a leaf of it, and is not disbelieved before it has another."""
+    end = ROTATING.current.not_after
+    present = advanced(ROTATING, end, knows=False)
+    while present.previous is not None:
+        assert [each.fingerprint for each in present.authorities] == ["new", "old"]
+        end += MINUTE
+        present = advanced(present, end, knows=False)
+    assert end == ROTATING.current.not_after + 15 * MINUTE
+
+
+def test_a_predecessor_ends_no_later_than_if_it_were_replaced_now() -> None:
+    """An instant by a clock that was ahead, or by a stranger, neither keeps it believed nor holds up what follows."""
+    last = NOW + 7 * DAY + 15 * MINUTE
+    due = Record(
+        current=authority("new"), leaf_lifetime=7 * DAY, previous=authority(age=300 * DAY), previous_ends_at=last
+    )
+    assert step(due) == Rest()
+    assert step(replace(due, previous_ends_at=last + MINUTE)) == Advance(due, Event.REPLACED)
+
+
+def test_an_authority_that_lives_too_long_is_replaced() -> None:
+    """It is of other lifetimes, of a clock that was ahead, or of a stranger; what clocks may differ is no reason."""
+    skewed = Record(current=authority(life=365 * DAY + 15 * MINUTE), leaf_lifetime=7 * DAY)
+    stranger = Record(current=authority(life=3650 * DAY), leaf_lifetime=7 * DAY)
+    assert step(skewed) == Rest()
+    assert step(stranger) == MakeNext(stranger)
+
+
 def test_who_slept_for_years_begins_anew() -> None:
     """What has expired is not waited for: what was prepared is used if it is valid, else another one is made."""
     later = NOW + 100 * DAY
-    assert step(ROTATING, now=later) == Advance(with_first(authority("new"), DEFAULT_LIFETIMES), Event.SWITCHED)
+    begun = replace(with_first(authority("new"), DEFAULT_LIFETIMES), previous=ROTATING.current)
+    assert step(ROTATING, now=later) == Advance(begun, Event.SWITCHED)
+    assert step(begun, now=later) == Advance(with_first(authority("new"), DEFAULT_LIFETIMES), Event.DROPPED)
     assert step(ROTATING, now=NOW + 400 * DAY) == MakeFirst()
     assert step(record(age=400 * DAY)) == MakeFirst()
 
@@ -142,6 +173,8 @@ def test_a_leaf_is_signed_anew_after_two_thirds_and_for_another_authority() -> N
     assert not needed(leaf, present, NOW + 4 * DAY - MINUTE)
     assert needed(leaf, present, NOW + 4 * DAY)
     assert needed(replace(leaf, authority="other"), present, NOW)
+    assert needed(leaf, present, NOW - MINUTE), "a clock that was ahead signed it"
+    assert not needed(leaf, present, NOW + 365 * DAY), "it would have expired already"
     last = replace(leaf, not_after=present.current.not_after)
     assert not needed(last, present, present.current.not_after - MINUTE)
 
@@ -155,6 +188,8 @@ def test_lifetimes_that_leave_no_time_for_a_rotation_are_refused() -> None:
     """An authority that a rotation would outlast is a mistake that is told at the start."""
     with pytest.raises(ParseError, match="three times as long"):
         Lifetimes(authority=20 * DAY, leaf=7 * DAY, overlap=15 * MINUTE)
+    with pytest.raises(ParseError, match="lives 3650 days at most"):
+        Lifetimes(authority=3651 * DAY, leaf=7 * DAY, overlap=15 * MINUTE)
 
 
 def advanced(present: Record, now: datetime, *, knows: bool) -> Record:

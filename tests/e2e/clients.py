@@ -47,7 +47,9 @@ class ClientHome:
         config.write_text(json.dumps({"auths": auths}), encoding="utf-8")
         return cls(folder=folder, ca_file=ca_file, docker_config=config)
 
-    def run(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    def run(
+        self, name: str, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = 120
+    ) -> str:
         """Run one of the tools of the toolchain at home and return what it printed.
 
         Errors: `ProcessFailedError` with the tool's own words; `subprocess.TimeoutExpired`.
@@ -59,7 +61,7 @@ class ClientHome:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout_s,
             check=False,
         )
         if done.returncode != 0:

@@ -9,11 +9,10 @@ import http.client
 import json
 import os
 import signal
-import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -21,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.drill_relay import Relay
 from tests.e2e.gate import PROGRAM, Gate
 from tests.e2e.tools.processes import LOOPBACK, ApiServer, running, wait_until
 
@@ -43,51 +43,6 @@ ENOUGH = 20
 """Answers that say that a state of things has lasted."""
 
 
-class Balancer:
-    """Hands connections to the replicas in turn, byte for byte; `backends` may change at any time."""
-
-    def __init__(self) -> None:
-        self.backends: list[str] = []
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.address = f"{LOOPBACK}:{self._listener.getsockname()[1]}"
-        self._turns = 0
-        self._threads = [Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def close(self) -> None:
-        """Accept nobody any more, and wait until the connections to the replicas, which are gone, have ended."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client = self._listener.accept()[0]
-                thread = Thread(target=self._serve, args=(client,))
-                self._threads.append(thread)
-                thread.start()
-
-    def _serve(self, client: socket.socket) -> None:
-        self._turns += 1
-        host, port = self.backends[self._turns % len(self.backends)].split(":")
-        with client, socket.create_connection((host, int(port))) as backend:
-            back = Thread(target=_pump, args=(backend, client))
-            back.start()
-            _pump(client, backend)
-            back.join()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    for each in (source, target):
-        with suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
-
-
 @dataclass(slots=True, kw_only=True)
 class Installation:
     """The gate as it is installed under one name: its configurations, its account, and its replicas."""
@@ -96,7 +51,7 @@ class Installation:
     name: str
     folder: Path
     flags: Sequence[str]
-    balancer: Balancer
+    balancer: Relay
     stack: ExitStack
     gates: list[Gate] = field(default_factory=list)
 
@@ -218,7 +173,7 @@ def _installed(api: ApiServer, folder: Path, name: str, *flags: str) -> Iterator
     }
     (folder / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
     (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-    balancer = Balancer()
+    balancer = Relay()
     with ExitStack() as stack:
         stack.callback(balancer.close)
         yield Installation(api=api, name=name, folder=folder, flags=flags, balancer=balancer, stack=stack)

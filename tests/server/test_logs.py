@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -46,6 +48,29 @@ def test_traces_show_code_and_no_values(output: StringIO) -> None:
     line = json.loads(output.getvalue())
     assert "ValueError: 7 characters" in line["exception"]
     assert "hunter2" not in output.getvalue().replace('broken("hunter2")', "").replace('broken(\\"hunter2\\")', "")
+
+
+class FullDisk(StringIO):
+    """A stream that takes lines only once somebody has made room."""
+
+    full = True
+
+    def write(self, text: str) -> int:
+        """Write, as long as there is room."""
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(text)
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
+    """On a full disk logging says so and raises nothing; with room again, lines are written again."""
+    disk = FullDisk()
+    log = open_log(LogFormat.JSON, disk)
+    assert log.info("first") is False
+    assert log.error("second") is False
+    disk.full = False
+    assert log.info("third") is True
+    assert json.loads(disk.getvalue())["event"] == "third"
 
 
 def test_debugging_is_not_logged(output: StringIO) -> None:

@@ -118,6 +118,31 @@ async def test_its_key_is_in_no_file() -> None:
         assert not [link for link in open_files() if "memfd" in link]
 
 
+async def test_a_fault_of_ours_is_counted_and_ends_nothing() -> None:
+    """Whatever a look raises is told by the metric too, and the next look goes on."""
+    served = Served(Faulty())
+    async with served.certificate.kept(served.wake):
+        await served.counts.failed.wait()
+        assert served.counts.failures == {"fault": 1}
+        served.wake.set()
+        await served.loaded()
+
+
+class Faulty(FakeCluster):
+    """A cluster with the gate installed, the first read of which is a fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._faults = ["a fault"]
+        installed(self)
+
+    async def read(self, resource: ApiResource, *, namespace: str | None, name: str) -> bytes | None:
+        """Read, but for the first time."""
+        if self._faults:
+            raise RuntimeError(self._faults.pop())
+        return await super().read(resource, namespace=namespace, name=name)
+
+
 def open_files() -> list[str]:
     """Return what the descriptors of this process lead to."""
     descriptors = Path("/proc/self/fd").iterdir()

@@ -14,8 +14,9 @@ A look at the cluster, every few seconds, has a fixed order:
 Each part may fail by itself, and is tried again at the next look. It is told when it fails twice in a row: a conflict
 is over with the next look, which sees what the other one did.
 
-What the caller may do in the namespace: `create` on `secrets` and `leases`, `get` and `update` on the two of its name;
-in the cluster: `get` and `update` on the two webhook configurations of its name.
+What the caller may do in the namespace: `get` and `update` on the Secret and the Lease; in the cluster: `get` and
+`update` on the two webhook configurations of its name. Where nobody makes an empty Secret and an empty Lease for it, it
+needs `create` on `secrets` and `leases` too, which cannot be limited to a name.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ class CertificateKeeper:
         except ParseError as error:
             raise _SecretError("unreadable-secret", f"{self._where}: {error}") from error
         if stored.fault and not stored.may_begin_anew:
-            way_out = "was not made by the gate and is left alone; delete it, or name another with --tls-self-managed"
+            way_out = "is not the gate's and is left alone; empty it, or name another with --tls-self-managed"
             raise _SecretError("foreign-secret", f"{self._where} ({stored.fault}) {way_out}")
         if stored.fault:
             self._observer.keeping_failed("unreadable-secret")
@@ -251,8 +252,8 @@ class CertificateKeeper:
             return
         not_after = leaf_expiry(kept.record, lifetimes, known_at=known_at)
         issued = kept.current.issue(self._keeping.names, now=known_at, not_after=not_after)
+        self._on_leaf(issued)  # first: what could not be put to use is signed anew at the next look
         self._leaf = Leaf(authority=kept.record.current.fingerprint, since=known_at, not_after=issued.not_after)
-        self._on_leaf(issued)
 
     @property
     def _where(self) -> str:

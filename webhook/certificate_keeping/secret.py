@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
@@ -33,16 +34,25 @@ __all__ = ["SECRETS", "Kept", "StoredSecret", "authority_of", "decode_secret", "
 
 SECRETS = ApiResource(group="", version="v1", kind="Secret", plural="secrets")
 OURS: Mapping[str, str] = {
-    "app.kubernetes.io/managed-by": "dhi-gate",
+    "app.kubernetes.io/part-of": "dhi-gate",
     "app.kubernetes.io/component": "serving-certificates",
 }
-"""The labels of a Secret that the gate made: it may begin anew in what is left of that."""
+"""The labels of a Secret that is the gate's, whoever made it: it may begin anew in what is left of that."""
+
+MAX_VALUE_BYTES = 4096
+"""More than any of our keys needs, and little enough that a key of any kind is parsed in no time."""
 
 CURRENT, NEXT, PREVIOUS = "ca", "next-ca", "previous-ca"
 ROTATION = "rotation.json"
 KEYS = frozenset(
     {ROTATION, f"{PREVIOUS}.crt", *(f"{name}.{part}" for name in (CURRENT, NEXT) for part in ("crt", "key"))}
 )
+
+UNREADABLE = (
+    *(ValueError, UnsupportedAlgorithm, x509.InvalidVersion),
+    *(x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+"""What `cryptography` raises over a certificate that somebody wrote."""
 
 Document = dict[str, Any]
 
@@ -115,7 +125,7 @@ def fingerprints(bundle: bytes) -> frozenset[str]:
     """Return the authorities that a PEM bundle holds; what cannot be read holds none."""
     try:
         return frozenset(authority_of(each).fingerprint for each in x509.load_pem_x509_certificates(bundle))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return frozenset()
 
 
@@ -141,7 +151,11 @@ def encode_secret(kept: Kept, *, before: Document | None, namespace: str, name: 
     document = before or {
         "apiVersion": SECRETS.api_version,
         "kind": SECRETS.kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": OURS},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {**OURS, "app.kubernetes.io/managed-by": "dhi-gate"},
+        },
         "type": "Opaque",
     }
     others = {key: value for key, value in (document.get("data") or {}).items() if key not in KEYS}
@@ -165,6 +179,9 @@ def _data(kept: Kept) -> dict[str, bytes]:
 
 def _kept(data: Mapping[str, bytes]) -> Kept:
     """Read what the Secret holds; ParseError, with the key, if that is not whole."""
+    for key in sorted(KEYS & data.keys()):
+        if len(data[key]) > MAX_VALUE_BYTES:
+            raise ParseError(key, f"has more than {MAX_VALUE_BYTES} bytes")
     current = _pair(data, CURRENT)
     following = _pair(data, NEXT) if f"{NEXT}.crt" in data else None
     previous = _certificate(data, PREVIOUS) if f"{PREVIOUS}.crt" in data else None
@@ -188,7 +205,7 @@ def _pair(data: Mapping[str, bytes], name: str) -> CertificateAuthority:
     certificate = _certificate(data, name)
     try:
         key = load_pem_private_key(data.get(f"{name}.key", b""), password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ParseError(f"{name}.key", "is no private key (PEM, unencrypted)") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise ParseError(f"{name}.key", f"does not belong to {name}.crt")
@@ -196,11 +213,12 @@ def _pair(data: Mapping[str, bytes], name: str) -> CertificateAuthority:
 
 
 def _certificate(data: Mapping[str, bytes], name: str) -> x509.Certificate:
-    """Return the certificate of an authority; ParseError if it is none."""
+    """Return the certificate of an authority, whose key can be used; ParseError if it is none."""
     try:
         certificate = x509.load_pem_x509_certificate(data.get(f"{name}.crt", b""))
         is_authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        certificate.public_key()
+    except UNREADABLE as error:
         raise ParseError(f"{name}.crt", "is no certificate of an authority (PEM)") from error
     if not is_authority:
         raise ParseError(f"{name}.crt", "is no certificate of an authority")

@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "webhook.cli.serve",
     "check": "webhook.cli.check",
     "audit": "webhook.cli.audit",
+    "doctor": "webhook.cli.doctor",
     "catalog": "webhook.cli.catalog",
     "policy": "webhook.cli.policy",
     "schema": "webhook.cli.schema",
@@ -25,7 +26,7 @@ COMMANDS = {
 }
 """Where each command lives; it has the same name in its module."""
 
-UNBUILT = frozenset({"dockerfile", "inspect", "scan", "refresh", "doctor"})
+UNBUILT = frozenset({"dockerfile", "inspect", "scan", "refresh"})
 """What the contract names and this version does not have."""
 
 

@@ -14,7 +14,9 @@ believe the authorities in the `caBundle` of the webhook configurations. Both ch
    `current`, and not longer than its authority. `previous` is dropped when that time and the overlap have passed since
    it was known to be replaced. Nobody needs to know who still serves with it.
 5. What has expired is no reason to wait: nobody can be served by it. A replica that slept for years begins with an
-   authority that is valid now.
+   authority that is valid now. The expired one stays in the bundles for the overlap: by a slower clock it still counts.
+6. What a wrong clock or a stranger wrote lasts no longer than what is written now: an instant beyond that counts from
+   now, and an authority that is valid for longer than one that is made now is replaced.
 
 The overlap covers how far the clocks of the replicas may differ, besides the watches of the API servers.
 """
@@ -48,6 +50,9 @@ __all__ = [
 ]
 
 
+LONGEST_AUTHORITY = timedelta(days=3650)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
     """What has to be known of a certificate authority: the SHA-256 of its certificate, and until when it is valid."""
@@ -64,7 +69,8 @@ class Authority:
 class Lifetimes:
     """How long an authority and a leaf are valid, and how long two authorities are believed side by side.
 
-    Raises ParseError for a rotation that could not be finished within the third of its life at which it begins.
+    Raises ParseError for a rotation that could not be finished within the third of its life at which it begins, and for
+    a life that no certificate should have.
     """
 
     authority: timedelta
@@ -73,6 +79,8 @@ class Lifetimes:
 
     def __post_init__(self) -> None:
         """Check that a rotation fits."""
+        if self.authority > LONGEST_AUTHORITY:
+            raise ParseError("", f"an authority lives {LONGEST_AUTHORITY.days} days at most")
         if 3 * (self.leaf + self.overlap) > self.authority:
             raise ParseError(
                 "", "an authority must live at least three times as long as a certificate and the overlap together"
@@ -176,7 +184,8 @@ def next_step(record: Record, *, believed: frozenset[str], lifetimes: Lifetimes,
     elif record.next is not None:
         step = _towards_switching(record, record.next, believed, lifetimes, now)
     else:
-        is_due = record.current.not_after - now <= lifetimes.authority / 3
+        left = record.current.not_after - now
+        is_due = not lifetimes.authority / 3 < left <= lifetimes.authority + lifetimes.overlap
         step = MakeNext(record) if is_due else Rest()
     return step
 
@@ -199,10 +208,13 @@ def leaf_expiry(record: Record, lifetimes: Lifetimes, *, known_at: datetime) -> 
 def needs_leaf(leaf: Leaf | None, record: Record, lifetimes: Lifetimes, *, known_at: datetime) -> bool:
     """Tell whether another leaf is to be signed: there is none of this authority, or two thirds of its life are over.
 
-    One that would live no longer is of no use.
+    One that would live no longer, or that an expired authority would sign, is of no use. One that is used since a
+    moment to come is of a clock that was ahead: it may not be valid yet for anyone else.
     """
-    if leaf is None or leaf.authority != record.current.fingerprint:
-        return not record.current.has_expired(known_at)
+    if record.current.has_expired(known_at):
+        return False
+    if leaf is None or leaf.authority != record.current.fingerprint or leaf.since > known_at:
+        return True
     is_due = known_at >= leaf.since + (leaf.not_after - leaf.since) * 2 / 3
     return is_due and leaf_expiry(record, lifetimes, known_at=known_at) > leaf.not_after
 
@@ -211,15 +223,16 @@ def _instead_of_the_expired(record: Record, lifetimes: Lifetimes, now: datetime)
     """Begin anew, with what was prepared if that is still valid: law 5."""
     if record.next is None or record.next.has_expired(now):
         return MakeFirst()
-    return Advance(with_first(record.next, lifetimes), Event.SWITCHED)
+    switched = replace(with_first(record.next, lifetimes), previous=record.current)
+    return Advance(switched, Event.SWITCHED)
 
 
 def _towards_dropping(record: Record, previous: Authority, lifetimes: Lifetimes, now: datetime) -> Step:
     """Drop what signs no more, once nobody serves with it: law 4."""
     if previous.has_expired(now - lifetimes.overlap):
         return _dropped(record)
-    if record.previous_ends_at is None:
-        ends_at = now + record.leaf_lifetime + lifetimes.overlap
+    ends_at = now + record.leaf_lifetime + lifetimes.overlap
+    if record.previous_ends_at is None or record.previous_ends_at > ends_at:  # law 6
         return Advance(replace(record, previous_ends_at=ends_at), Event.REPLACED)
     return _dropped(record) if record.previous_ends_at <= now else Rest()
 

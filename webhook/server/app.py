@@ -199,18 +199,20 @@ class AdmissionApp:
                 case Decided(decision=decision, policy=policy):
                     word, mode = "allow" if decision.allowed else "deny", mode_of(decision)
                     self._metrics.decided(decision)
-                    self._decisions.decided(request, decision, policy, webhook=webhook.path, seconds=seconds)
+                    logged = self._decisions.decided(request, decision, policy, webhook=webhook.path, seconds=seconds)
                 case Pinned(pinning=pinning, policy=policy):
                     word, mode = "allow", NO_MODE
                     self._metrics.pinned(pinning)
-                    self._decisions.pinned(request, pinning, policy, webhook=webhook.path, seconds=seconds)
+                    logged = self._decisions.pinned(request, pinning, policy, webhook=webhook.path, seconds=seconds)
                 case Refused():
                     word, mode = "error", NO_MODE
-                    self._decisions.refused(
+                    logged = self._decisions.refused(
                         request, outcome.message, webhook=webhook.path, code=outcome.code, seconds=seconds
                     )
                 case _:
                     assert_never(outcome)
+            if not logged:
+                self._metrics.log_failed()
             self._metrics.answered(
                 webhook=webhook.path,
                 operation=request.operation,

@@ -25,17 +25,17 @@ NO_MODE = "none"
 
 
 class DecisionLog:
-    """Writes the lines."""
+    """Writes the lines. Each method tells whether its line could be written."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
 
     def decided(
         self, request: AdmissionRequest, decision: Decision, policy: Policy, *, webhook: str, seconds: float
-    ) -> None:
+    ) -> bool:
         """Log a decision; `seconds` is the time from the head of the request to the answer."""
         verdicts = decision.verdicts
-        self._log.info(
+        written: bool = self._log.info(
             "decision",
             **_asked(request, webhook),
             decision="allow" if decision.allowed else "deny",
@@ -52,12 +52,13 @@ class DecisionLog:
             policy_digest=str(policy.digest),
             duration_ms=_milliseconds(seconds),
         )
+        return written
 
     def pinned(
         self, request: AdmissionRequest, pinning: Pinning, policy: Policy, *, webhook: str, seconds: float
-    ) -> None:
+    ) -> bool:
         """Log which tags of a Pod were resolved; `seconds` is the time from the head of the request to the answer."""
-        self._log.info(
+        written: bool = self._log.info(
             "decision",
             **_asked(request, webhook),
             decision="allow",
@@ -68,10 +69,11 @@ class DecisionLog:
             policy_digest=str(policy.digest),
             duration_ms=_milliseconds(seconds),
         )
+        return written
 
-    def refused(self, request: AdmissionRequest, reason: str, *, webhook: str, code: int, seconds: float) -> None:
+    def refused(self, request: AdmissionRequest, reason: str, *, webhook: str, code: int, seconds: float) -> bool:
         """Log an answer that was no decision: the request, or the gate itself, was at fault."""
-        self._log.warning(
+        written: bool = self._log.warning(
             "decision",
             **_asked(request, webhook),
             decision="error",
@@ -79,6 +81,7 @@ class DecisionLog:
             reason=printable(reason, 300),
             duration_ms=_milliseconds(seconds),
         )
+        return written
 
 
 def mode_of(decision: Decision) -> str:

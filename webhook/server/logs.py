@@ -27,7 +27,9 @@ class LogFormat(Enum):
 def open_log(log_format: LogFormat, stream: TextIO) -> FilteringBoundLogger:
     """Return a logger that writes lines of level info and above to `stream`.
 
-    Tracebacks show lines of code, never the values of variables: those may hold secrets.
+    A line that cannot be written (a full disk, a reader that is gone) is lost, and its method returns False: a policy
+    is followed, and a certificate renewed, whether or not that can be told. Tracebacks show lines of code, never the
+    values of variables: those may hold secrets.
     """
     last: tuple[Processor, ...] = (
         (structlog.processors.format_exc_info, _ordered, structlog.processors.JSONRenderer(serializer=_to_json))
@@ -35,7 +37,7 @@ def open_log(log_format: LogFormat, stream: TextIO) -> FilteringBoundLogger:
         else (_ordered, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     )
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        _Lines(stream),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
@@ -50,6 +52,23 @@ def open_log(log_format: LogFormat, stream: TextIO) -> FilteringBoundLogger:
 def adopt_library_logs(log: FilteringBoundLogger) -> None:
     """Make what libraries log (uvicorn, asyncio, aiohttp), from level warning, lines of `log`."""
     logging.basicConfig(handlers=[_Forwarder(log)], level=logging.WARNING, force=True)
+
+
+class _Lines:
+    """What structlog hands finished lines to: each method writes one, and says whether that succeeded."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._writer = structlog.WriteLogger(stream)
+
+    def msg(self, line: str) -> bool:
+        """Write a line at once. ValueError is what a stream says that is closed."""
+        try:
+            self._writer.msg(line)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    info = warning = error = critical = msg
 
 
 class _Forwarder(logging.Handler):

@@ -133,6 +133,7 @@ class SelfManagedCertificate:
                 await keeper.look()
                 await asyncio.to_thread(self._look_at_client_ca)
             except Exception:  # noqa: BLE001 - nothing may end the keeping of a server that has a good leaf
+                self._observer.keeping_failed("fault")
                 self._log.exception("certificate-keeping-fault")
             with suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), timeout=self._tls.look_seconds)

@@ -48,3 +48,12 @@ def test_the_empty_secret_is_one_to_begin_in(tmp_path: Path) -> None:
     stored = decode_secret(json.dumps(secret).encode())
 
     assert (stored.kept, stored.fault, stored.may_begin_anew) == (None, "", True)
+
+
+def test_the_secret_stays_the_gates_when_it_is_damaged(tmp_path: Path) -> None:
+    """The chart's labels tell that the gate may begin anew in what is left of its authority."""
+    secret = of_kind(template(VALUES, folder=tmp_path), "Secret")
+
+    stored = decode_secret(json.dumps({**secret, "data": {"ca.key": ""}}).encode())
+
+    assert (stored.kept, stored.may_begin_anew) == (None, True)

@@ -1,0 +1,1 @@
+"""An installation that is looked at, and what is found wrong with it."""
