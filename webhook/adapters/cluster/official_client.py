@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -98,7 +99,8 @@ def load(cluster: ClusterEntry, user: UserEntry) -> Loaded:
     """Make a header and TLS settings of the entries of a kubeconfig, whose paths are absolute.
 
     Keys that a kubeconfig holds as data lie in a file of a folder of their own while they are read: the TLS library
-    takes nothing else. Raises ParseError, which names the file that cannot be used.
+    takes nothing else. Without any, as in a pod, nothing is written, so that a full disk is no obstacle. Raises
+    ParseError, which names the file that cannot be used.
     """
     entries = {
         **ONE_CONTEXT,
@@ -106,7 +108,8 @@ def load(cluster: ClusterEntry, user: UserEntry) -> Loaded:
         "users": [{"name": NAME, "user": msgspec.to_builtins(user)}],
     }
     configuration = Configuration()
-    with tempfile.TemporaryDirectory(prefix="dhi-gate-") as folder:
+    data = (cluster.certificate_authority_data, user.client_certificate_data, user.client_key_data)
+    with tempfile.TemporaryDirectory(prefix="dhi-gate-") if any(data) else nullcontext("") as folder:
         try:
             loader = KubeConfigLoader(entries, config_base_path="", temp_file_path=folder)  # type: ignore[no-untyped-call]
             loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
