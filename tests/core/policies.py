@@ -205,6 +205,7 @@ spec:
         - name: debugging
           containers: [ephemeral]
           images: [dhi.io/busybox]
+          digests: ["sha256:5f0c6d7a6f0c9d3f3b1a2e4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f80"]
           groups: [sre]
           require: {{signatures: {{from: [pipeline, builders, notary]}}}}
         - {{name: agent, images: [vendor.example/agent], exempt: {{reason: PLAT-112, expires: 2027-03-31}}}}

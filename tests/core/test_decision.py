@@ -487,6 +487,18 @@ class TestRulesAndCases:
         assert not decide(pod(shell), asked, unsigned_dev, as_of=NOW).allowed
         assert not decide(pod(use(), requester=sre), asked, unsigned_dev, as_of=NOW).allowed
 
+    def test_case_by_digest(self) -> None:
+        """A case that lists digests covers references written with one of them, and no tag that may point there."""
+        listed = Case(name="listed", digests=frozenset({digest("api")}), outcome=Exemption(reason="PLAT-112"))
+        asked = policy(rule(cases=(listed,)))
+        tagged = ImageReference.parse("registry.example/shop/api:1.4.2")
+        other = ImageReference.parse(f"registry.example/shop/api@{digest('other')}")
+
+        assert decide(pod(), asked, {}, as_of=NOW).result is Result.SKIP
+        for image in (tagged, other):
+            found = decide(pod(use(image=image)), asked, evidence(reference=image, findings=vouched()), as_of=NOW)
+            assert found.result is Result.FAIL
+
     def test_namespaces_pick_the_rule(self) -> None:
         """The first rule whose namespaces fit applies; an object without namespace gets the last."""
         strict = rule(name="strict", namespaces=(Glob("prod-*"),))

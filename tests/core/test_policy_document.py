@@ -179,6 +179,8 @@ def test_all_errors_come_together_in_document_order() -> None:
         ((*REQUIRE, "signatures", "atLeast"), False, "expected a whole number, found false"),
         ((*REQUIRE, "signatures", "atLeast"), 3, "3 can never be reached"),
         ((*RULES, 0, "except", 0, "containers"), ["sidecar"], 'expected "main", "init", "ephemeral" or "volume"'),
+        ((*RULES, 0, "except", 0, "digests"), [], "is an empty list; leave the key out or name something"),
+        ((*RULES, 0, "except", 0, "digests"), ["latest"], "except[0].digests[0]: "),
         ((*RULES, 0, "except", 1, "name"), "debugging", 'another one is named "debugging" already'),
         ((*RULES, 0, "except", 1, "exempt", "reason"), "", "is empty"),
         ((*RULES, 1, "exempt", "expires"), "31.3.2027", "`31.3.2027` is not a day such as 2027-03-31"),
@@ -201,7 +203,7 @@ def test_all_errors_come_together_in_document_order() -> None:
         (
             (*RULES, 0, "except", 0),
             {"name": "open", "exempt": {"reason": "x"}},
-            "spec.rules[0].except[0]: names no containers, images or groups, so it would replace the whole rule",
+            "names no containers, images, digests or groups, so it would replace the whole rule",
         ),
         (("spec", "bases", 0, "signedBy"), ["nobody"], "spec.bases[0].signedBy[0]: no authority has this name"),
         (("spec", "bases", 0, "mirrors"), ["dhi.io/python"], "mirrors: a repository is no mirror of itself"),
@@ -331,6 +333,14 @@ def test_a_rule_cannot_ask_for_a_base_where_none_is_approved() -> None:
     assert errors(without(plain(), ("spec", "bases"))) == (
         "spec.rules[0].require.base: asks for an approved base, but spec.bases lists none",
     )
+
+
+def test_a_case_may_list_digests() -> None:
+    """The digests of a case are read as what they are."""
+    listed = f"sha256:{'a' * 64}"
+    (rule, *_) = parse(replaced(complete(), (*RULES, 0, "except", 0, "digests"), [listed])).rules
+
+    assert rule.cases[0].digests == frozenset({Digest.parse(listed)})
 
 
 def test_the_last_rule_may_be_exempt_without_an_end() -> None:

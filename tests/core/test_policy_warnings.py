@@ -125,6 +125,11 @@ def test_an_exempt_case_that_names_no_images_is_told() -> None:
     assert warned(exempt_case(containers=["init"])) == ("spec.rules[0].except[0]: exempts images without naming any",)
 
 
+def test_an_exempt_case_that_lists_digests_is_fine() -> None:
+    """Exactly these bytes are as narrow as an exemption can be, whatever their names are."""
+    assert warned(exempt_case(digests=[f"sha256:{'0' * 64}"], images=["**"])) == ()
+
+
 @pytest.mark.parametrize("earlier", ["prod-*", "*"])
 def test_a_glob_that_is_never_reached_is_told(earlier: str) -> None:
     """A rule whose namespaces all belong to an earlier rule never speaks."""

@@ -1,11 +1,13 @@
 """`kubectl debug` in its three forms, where tags are pinned and where they are not."""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.answers import Answer, answer, create
-from tests.e2e.conftest import DEVELOPER, NODE, SRE, Cluster, Namespaces
+from tests.e2e.conftest import DEVELOPER, NODE, SRE, Cluster, Namespaces, register
 from tests.e2e.gate import Gate
 from tests.e2e.objects import pod, pod_spec
 from tests.e2e.pinning import pinning_configuration
@@ -127,3 +129,33 @@ def counted(gate: Gate) -> float:
     """Return how many exemptions for debugging were counted."""
     lines = gate.metrics().splitlines()
     return float(next(line for line in lines if line.startswith("dhi_gate_debug_exemptions_total ")).split()[1])
+
+
+def test_a_list_of_digests(tmp_path: Path, api: ApiServer, site: Site) -> None:
+    """With an exception that lists digests, exactly these bytes may be used to debug, by whom it names, and visibly."""
+    listed, other = site.images["other-base"], site.images["labelled"]
+    policy, catalog = site.copy_documents(tmp_path)
+    document = yaml.safe_load(policy.read_text(encoding="utf-8"))
+    document["spec"]["rules"][0]["except"] = [
+        {
+            "name": "toolbox",
+            "containers": ["ephemeral"],
+            "digests": [listed.partition("@")[2]],
+            "groups": ["sre"],
+            "exempt": {"reason": "on-call tools", "expires": "2099-12-31"},
+        }
+    ]
+    policy.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with site.gate(tmp_path, documents=(policy, catalog)) as gate:
+        namespace = register(api, gate, site, name="toolbox").create("prod-toolbox")
+        assert create(api, pod("api", namespace, pod_spec(site.images["api"]))).allowed
+
+        accepted = debug(api, namespace, "api", listed, user=SRE)
+
+        assert accepted.allowed
+        assert any(warning.startswith("debug-exemption") for warning in accepted.warnings)
+        assert not debug(api, namespace, "api", other, user=SRE).allowed
+        assert not debug(api, namespace, "api", listed.partition("@")[0], user=SRE).allowed
+        assert not debug(api, namespace, "api", listed, user=DEVELOPER).allowed
+        assert not create(api, pod("bad", namespace, pod_spec(listed)), user=SRE).allowed
+    api.kubectl("delete", "validatingwebhookconfiguration", "toolbox")

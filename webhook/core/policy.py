@@ -266,12 +266,16 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A narrower case inside a rule (`except`): for images in it the rule's own outcome does not apply."""
+    """A narrower case inside a rule (`except`): for images in it the rule's own outcome does not apply.
+
+    `digests` holds for references that are written with one of these digests, whatever a tag beside it points to.
+    """
 
     name: str
     outcome: Requirements | Exemption
     containers: frozenset[ContainerKind] | None = None
     images: tuple[Glob, ...] | None = None
+    digests: frozenset[Digest] | None = None
     groups: frozenset[str] | None = None
 
     def covers(self, use: ImageUse, requester: Requester, as_of: datetime) -> bool:
@@ -283,6 +287,8 @@ class Case:
         if self.containers is not None and use.kind not in self.containers:
             return False
         if self.groups is not None and not self.groups & requester.groups:
+            return False
+        if self.digests is not None and use.image.digest not in self.digests:
             return False
         return self.images is None or any(glob.matches(str(use.image.repository)) for glob in self.images)
 

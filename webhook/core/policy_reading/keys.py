@@ -49,7 +49,7 @@ REGISTRY = Keys(known=("host", "ca", "mirrors", "signatures"))
 FILE = Keys(known=("file",))
 REVOCATION = Keys(known=("digest", "reason"))
 RULE = Keys(known=("name", "namespaces", "mode", "images", "require", "except", "exempt"))
-CASE = Keys(known=("name", "containers", "images", "groups", "require", "exempt"))
+CASE = Keys(known=("name", "containers", "images", "digests", "groups", "require", "exempt"))
 REQUIREMENTS = Keys(known=("pinned", "signatures", "base", "attestations", "user"), later=("content", "pod"))
 SIGNATURES = Keys(known=("from", "atLeast"))
 BASE_REQUIREMENT = Keys(

@@ -28,7 +28,7 @@ from webhook.core.policy_reading.words import (
 )
 from webhook.core.reading.documents import Reading, Section, Value
 from webhook.core.reading.durations import parse_duration
-from webhook.core.references import Glob
+from webhook.core.references import Digest, Glob
 from webhook.core.workloads import ContainerKind
 
 __all__ = ["RuleReader"]
@@ -84,15 +84,17 @@ class RuleReader:
         name = section.required("name", lambda item: unique_name(item, names))
         containers = section.optional("containers", _container_kinds, None)
         images = section.optional("images", image_globs, None)
+        digests = section.optional("digests", _digests, None)
         groups = section.optional("groups", _groups, None)
         outcome = self._outcome(section, may_expire=True)
-        if not any(section.has(key) for key in ("containers", "images", "groups")):
-            value.complain("names no containers, images or groups, so it would replace the whole rule")
+        if not any(section.has(key) for key in ("containers", "images", "digests", "groups")):
+            value.complain("names no containers, images, digests or groups, so it would replace the whole rule")
         return Case(
             name=name.value(),
             outcome=outcome.value(),
             containers=containers.value(),
             images=images.value(),
+            digests=digests.value(),
             groups=groups.value(),
         )
 
@@ -170,6 +172,10 @@ def _mode(value: Value) -> Mode:
 def _container_kinds(value: Value) -> frozenset[ContainerKind]:
     words = {kind.value: kind for kind in ContainerKind}
     return frozenset(value.distinct(lambda item: item.one_of(words)))
+
+
+def _digests(value: Value) -> frozenset[Digest]:
+    return frozenset(value.distinct(lambda item: item.parsed(Digest.parse)))
 
 
 def _groups(value: Value) -> frozenset[str]:

@@ -139,6 +139,8 @@ def _wide_namespaces(path: str, rule: Rule) -> _Found:
 
 
 def _wide_images(path: str, case: Case) -> _Found:
+    if case.digests is not None:
+        return
     if case.images is None:
         yield path, "exempts images without naming any"
     for glob in case.images or ():
